@@ -1,1 +1,4 @@
 //! (in progress)
+
+pub mod lxd;
+pub mod ssh;

@@ -1,0 +1,206 @@
+//! From what the author wrote to a stack that can be planned: defaults that depend on other values, and every check
+//! of one value against another.
+//!
+//! A value that could not be read has been reported; the checks here treat it as unknown, not as missing, so that one
+//! mistake makes one error.
+
+mod addresses;
+mod documents;
+mod names;
+
+use indexmap::IndexMap;
+
+use super::diagnostic::{Diagnostic, Located, Place, Report, listed, nearest};
+use super::model::{
+    Announce, Balancer, FloatingIp, HostGroup, Limits, MonitoringPoint, Network, Protocol, Service, Stack,
+};
+use super::reader::{Named, Read};
+use super::{Files, raw};
+
+/// Checks the whole file; `None` when something went to `report` that leaves no stack.
+pub(super) fn check(file: raw::File, files: &dyn Files, report: &Report) -> Option<Stack> {
+    names::check(&file, report);
+    addresses::check(&file, report);
+    check_references(&file, report);
+    check_doors(&file, report);
+    let raw::File { stack, cloud, network, hosts, services, balancers } = file;
+    // Read before anything is given up, so that the errors of all files are reported.
+    let services: Vec<_> = services.into_iter().map(|(name, raw)| service(name, raw, &hosts, files, report)).collect();
+    let services: IndexMap<String, Service> = services.into_iter().collect::<Option<_>>()?;
+    Some(Stack {
+        name: given(stack)?,
+        cloud: given(cloud)?,
+        network: Network {
+            name: given(network.name)?,
+            subnet: optional(network.subnet)?,
+            external: optional(network.external)?,
+            containers: given(network.containers)?,
+            dhcp_pool: optional(network.dhcp_pool)?,
+            attach: given(network.attach)?,
+            addressing: given(network.addressing)?,
+        },
+        hosts: hosts
+            .into_iter()
+            .map(|(name, group)| host_group(group.value).map(|group| (name, group)))
+            .collect::<Option<_>>()?,
+        balancers: balancers
+            .into_iter()
+            .map(|(name, raw)| balancer(raw.value, &services).map(|balancer| (name, balancer)))
+            .collect::<Option<_>>()?,
+        services,
+    })
+}
+
+/// Every name that refers to something of the file.
+fn check_references(file: &raw::File, report: &Report) {
+    for (name, service) in &file.services {
+        match &service.value.hosts {
+            Read::Is(hosts) if !file.hosts.contains_key(&hosts.value) => {
+                report.error(|| unknown(hosts, &format!("service `{name}`"), "host group", &file.hosts));
+            }
+            Read::Absent if file.hosts.len() > 1 => report.error(|| {
+                Diagnostic::error(&service.place, format!("service `{name}` does not say on which hosts it runs"))
+                    .expected("`hosts`, as there are several groups")
+                    .hint(format!("add `hosts: …`; the groups are {}", listed(keys(&file.hosts))))
+            }),
+            _ => {}
+        }
+    }
+    for (name, balancer) in &file.balancers {
+        let Some(service) = balancer.value.service.located() else { continue };
+        match file.services.get(&service.value) {
+            None => report.error(|| unknown(service, &format!("balancer `{name}`"), "service", &file.services)),
+            Some(found) if matches!(found.value.port, Read::Absent) => report.error(|| {
+                let message = format!("service `{}` of balancer `{name}` has no port", service.value);
+                Diagnostic::error(&service.place, message)
+                    .expected("a service with a `port`")
+                    .note(&found.place, "the service stands")
+                    .hint(format!("add `port: …` to service `{}`", service.value))
+            }),
+            Some(_) => {}
+        }
+    }
+}
+
+fn unknown<T>(wrong: &Located<String>, what: &str, kind: &str, known: &Named<T>) -> Diagnostic {
+    let wanted = &wrong.value;
+    Diagnostic::error(&wrong.place, format!("{what} names {kind} `{wanted}`, which does not exist"))
+        .expected(format!("the name of a {kind}"))
+        .hint(match nearest(wanted, keys(known)) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None if known.is_empty() => format!("the file describes no {kind}"),
+            None => format!("the file has {}", listed(keys(known))),
+        })
+}
+
+fn keys<T>(named: &Named<T>) -> impl Iterator<Item = &str> {
+    named.keys().map(String::as_str)
+}
+
+/// Who may come in: nobody at all is hardly meant.
+fn check_doors(file: &raw::File, report: &Report) {
+    for (name, group) in &file.hosts {
+        if let Some(ssh_from) = group.value.ssh_from.located().filter(|ssh_from| ssh_from.value.is_empty()) {
+            let message = format!("nobody may open ssh connections to the hosts of `{name}`, Pontoon included");
+            report.warning(
+                Diagnostic::warning(&ssh_from.place, message)
+                    .expected("`ssh_from` with the network that you work from")
+                    .hint("add `ssh_from: [YOUR.ADDRESS/32]`, or `[0.0.0.0/0]` to admit everyone"),
+            );
+        }
+    }
+    for (name, balancer) in &file.balancers {
+        if let Some(allow) = balancer.value.allow.located().filter(|allow| allow.value.is_empty()) {
+            report.error(|| {
+                Diagnostic::error(&allow.place, format!("nobody may connect to balancer `{name}`"))
+                    .expected("at least one network")
+                    .hint("leave `allow` out to admit everyone, or name the networks")
+            });
+        }
+    }
+}
+
+fn host_group(raw: raw::HostGroup) -> Option<HostGroup> {
+    Some(HostGroup {
+        count: given(raw.count)?,
+        image: given(raw.image)?,
+        flavor: given(raw.flavor)?,
+        key: given(raw.key)?,
+        ssh_from: list(raw.ssh_from)?,
+        floating_ip: given(raw.floating_ip)?,
+        engine: given(raw.engine)?,
+        storage: given(raw.storage)?,
+        availability_zone: optional(raw.availability_zone)?,
+    })
+}
+
+fn service(
+    name: String,
+    raw: Located<raw::Service>,
+    hosts: &Named<raw::HostGroup>,
+    files: &dyn Files,
+    report: &Report,
+) -> Option<(String, Service)> {
+    let raw = raw.value;
+    let image = raw.image.and_then(|text, place| documents::image(&name, text, place, files, report));
+    let user_data = raw.user_data.and_then(|text, place| documents::user_data(&name, text, place, files, report));
+    let only_group = || hosts.keys().next().cloned();
+    let service = Service {
+        image: given(image)?,
+        replicas: given(raw.replicas)?,
+        address: optional(raw.address)?,
+        port: optional(raw.port)?,
+        user_data: optional(user_data)?,
+        hosts: optional(raw.hosts)?.or_else(only_group)?,
+        limits: Limits { cpu: optional(raw.cpu)?, memory: optional(raw.memory)? },
+        announce: Announce { capabilities: list(raw.capabilities)?, monitor: list(raw.monitor)? },
+    };
+    Some((name, service))
+}
+
+fn balancer(raw: raw::Balancer, services: &IndexMap<String, Service>) -> Option<Balancer> {
+    let (service, protocol) = (given(raw.service)?, given(raw.protocol)?);
+    let monitored = || {
+        services.get(&service)?.announce.monitor.iter().find_map(|point| match point {
+            MonitoringPoint::Http(path) => Some(path.clone()),
+            MonitoringPoint::Tcp(_) | MonitoringPoint::Metrics(_) => None,
+        })
+    };
+    let root = || (protocol == Protocol::Http).then(|| "/".to_owned());
+    Some(Balancer {
+        listen: given(raw.listen)?,
+        protocol,
+        method: given(raw.method)?,
+        address: optional(raw.address)?,
+        floating_ip: given(raw.floating_ip)?,
+        allow: list(raw.allow)?,
+        monitor_path: optional(raw.monitor_path)?.or_else(monitored).or_else(root),
+        service,
+    })
+}
+
+/// A value that has to be there.
+fn given<T>(read: Read<T>) -> Option<T> {
+    optional(read).flatten()
+}
+
+/// A value that may be left out; `None` when it is wrong.
+fn optional<T>(read: Read<T>) -> Option<Option<T>> {
+    match read {
+        Read::Absent => Some(None),
+        Read::Wrong => None,
+        Read::Is(located) => Some(Some(located.value)),
+    }
+}
+
+fn list<T>(read: Read<Vec<Located<T>>>) -> Option<Vec<T>> {
+    optional(read).map(|items| items.unwrap_or_default().into_iter().map(|item| item.value).collect())
+}
+
+/// The floating IP that `read` asks for by its address.
+fn given_floating_ip(read: &Read<FloatingIp>) -> Option<(std::net::Ipv4Addr, &Place)> {
+    match read.located()? {
+        Located { value: FloatingIp::Given(address), place } => Some((*address, place)),
+        Located { value: FloatingIp::No | FloatingIp::Any, .. } => None,
+    }
+}

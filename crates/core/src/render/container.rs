@@ -1,0 +1,219 @@
+//! A container as its engine is asked to create it, and the hash of what cannot change in place.
+//!
+//! The card replaces the one of the profile `default`, so it is complete in itself. cloud-init reads three documents:
+//! the network configuration and the vendor-data here are ours and lie on the container, the user-data is the author's
+//! and lies on the service's profile. Vendor-data is a boothook rather than a cloud-config: cloud-init would let a
+//! `bootcmd` of the author's replace ours, and it runs a boothook at every boot.
+//!
+//! No data source is named for cloud-init: it finds the engine's own (`/dev/lxd/sock` or the seed that the image's
+//! templates write) before any that asks the network, and the Neutron metadata service knows no container.
+
+mod network;
+
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+
+use ipnet::Ipv4Net;
+use serde_json::json;
+use sha2::{Digest, Sha256};
+
+use crate::address::Mac;
+use crate::key::Key;
+use crate::spec::model::{Addressing, Attachment, ContainerImage, Limits};
+
+use super::{BRIDGE, CONTAINER_NIC, GENERATION_CONFIG, KEY_CONFIG};
+use network::Way;
+
+/// What is to be known to create a container.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ContainerDocument {
+    /// The stack that it belongs to.
+    pub stack: String,
+    /// Its identity.
+    pub key: Key,
+    /// Its service, which is also the name of the profile that it uses beside `default`.
+    pub service: String,
+    /// Its name, such as `hugo-0`.
+    pub name: String,
+    /// Its address on the Neutron network.
+    pub address: Ipv4Addr,
+    /// Its Ethernet address.
+    pub mac: Mac,
+    /// How its packets pass port security.
+    pub attachment: Attachment,
+    /// How it learns its address. A routed card ([`Attachment::PairIp`]) hears no DHCP: there its network configuration
+    /// says it, whatever is asked for here.
+    pub addressing: Addressing,
+    /// The subnet of `address`.
+    pub subnet: Ipv4Net,
+    /// The subnet's gateway, where it has one.
+    pub gateway: Option<Ipv4Addr>,
+    /// The name servers to ask, where dnsmasq does not tell.
+    pub nameservers: Vec<Ipv4Addr>,
+    /// The MTU of the Neutron network, in bytes.
+    pub mtu: u32,
+    /// What it is made from.
+    pub image: ContainerImage,
+    /// The author's user-data, which its profile carries.
+    pub user_data: Option<String>,
+    /// What it may use.
+    pub limits: Limits,
+}
+
+/// The part of an instance that a request to create or to change it carries.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InstanceConfig {
+    /// For people.
+    pub description: String,
+    /// Its configuration keys.
+    pub config: BTreeMap<String, String>,
+    /// Its devices.
+    pub devices: BTreeMap<String, BTreeMap<String, String>>,
+    /// The profiles that it uses, the last one winning.
+    pub profiles: Vec<String>,
+    /// Its [`generation`], which `config` carries as well.
+    pub generation: String,
+}
+
+/// The configuration of a container.
+pub fn container(document: &ContainerDocument) -> InstanceConfig {
+    let keys = CloudInitKeys::of(&document.image);
+    let way = Way::of(document);
+    let generation = generation(document);
+    let mut config = BTreeMap::from([
+        (KEY_CONFIG.to_owned(), document.key.to_string()),
+        (GENERATION_CONFIG.to_owned(), generation.clone()),
+        (keys.network_config().to_owned(), network::config(document, way)),
+    ]);
+    if let Some(boothook) = network::boothook(document, way) {
+        config.insert(keys.vendor_data().to_owned(), boothook);
+    }
+    if way == Way::Lxc {
+        config.insert("raw.lxc".to_owned(), network::raw_lxc(document));
+        config.insert("user.network_mode".to_owned(), "link-local".to_owned());
+    }
+    if let Some(cpu) = &document.limits.cpu {
+        config.insert("limits.cpu".to_owned(), cpu.clone());
+    }
+    if let Some(memory) = &document.limits.memory {
+        config.insert("limits.memory".to_owned(), memory.clone());
+    }
+    InstanceConfig {
+        description: format!("Service {} of the stack {}", document.service, document.stack),
+        config,
+        devices: BTreeMap::from([(CONTAINER_NIC.to_owned(), card(document))]),
+        profiles: vec!["default".to_owned(), document.service.clone()],
+        generation,
+    }
+}
+
+/// Twelve hexadecimal digits that change when the container has to be replaced: its image, its user-data, its address
+/// and how it has it. What changes in place (limits, what the service announces) and what its host alone must know is
+/// left out. The hash is of what is asked for and not of how it is rendered, so that a better rendering replaces no
+/// container.
+pub fn generation(document: &ContainerDocument) -> String {
+    let image = match &document.image {
+        ContainerImage::Simplestreams { server, alias } => json!({"server": server, "alias": alias}),
+        ContainerImage::File { fingerprint, .. } => json!({"fingerprint": fingerprint}),
+    };
+    let told = match Way::of(document) {
+        // All of it comes from dnsmasq, with the next lease.
+        Way::Dhcp => json!(null),
+        Way::Routed => json!({"nameservers": document.nameservers}),
+        Way::Static | Way::Lxc => {
+            json!({"subnet": document.subnet, "gateway": document.gateway, "nameservers": document.nameservers})
+        }
+    };
+    let asked = json!({
+        "image": image,
+        "user_data": document.user_data,
+        "address": document.address,
+        "mac": document.mac,
+        "attachment": document.attachment,
+        "addressing": document.addressing,
+        "mtu": document.mtu,
+        "told": told,
+    });
+    let digest = Sha256::digest(asked.to_string().as_bytes());
+    digest.iter().take(6).fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
+}
+
+/// The container's network card, in the engine's terms.
+///
+/// `security.mac_filtering` keeps a bridged container to its own Ethernet address, towards its neighbours on the host
+/// too, where no port security sees it. `security.ipv4_filtering` stays off: on a bridge that the engine does not
+/// manage it wants an `ipv4.address` on the device, for no more than port security does already.
+fn card(document: &ContainerDocument) -> BTreeMap<String, String> {
+    let mut card = BTreeMap::from([
+        ("type", "nic".to_owned()),
+        ("name", CONTAINER_NIC.to_owned()),
+        ("parent", BRIDGE.to_owned()),
+        ("hwaddr", document.mac.to_string()),
+        ("mtu", document.mtu.to_string()),
+    ]);
+    match document.attachment {
+        Attachment::PairMac | Attachment::Open => {
+            card.insert("nictype", "bridged".to_owned());
+            card.insert("security.mac_filtering", "true".to_owned());
+        }
+        Attachment::PairIp => {
+            card.insert("nictype", "routed".to_owned());
+            card.insert("ipv4.address", document.address.to_string());
+        }
+    }
+    card.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
+}
+
+/// The names under which an image looks for what cloud-init is to read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum CloudInitKeys {
+    /// `cloud-init.*`, which LXD has since 4.22 and Incus has always had.
+    CloudInit,
+    /// `user.*`. LXD's documentation: images of Ubuntu 20.04 and older need these.
+    User,
+}
+
+impl CloudInitKeys {
+    /// The keys that `image` understands. What is in an image file is not known; it is taken to be recent.
+    pub(super) fn of(image: &ContainerImage) -> Self {
+        match image {
+            ContainerImage::Simplestreams { alias, .. } if alias.split('/').any(is_ubuntu_20_04_or_older) => Self::User,
+            _ => Self::CloudInit,
+        }
+    }
+
+    pub(super) const fn user_data(self) -> &'static str {
+        match self {
+            Self::CloudInit => "cloud-init.user-data",
+            Self::User => "user.user-data",
+        }
+    }
+
+    const fn vendor_data(self) -> &'static str {
+        match self {
+            Self::CloudInit => "cloud-init.vendor-data",
+            Self::User => "user.vendor-data",
+        }
+    }
+
+    const fn network_config(self) -> &'static str {
+        match self {
+            Self::CloudInit => "cloud-init.network-config",
+            Self::User => "user.network-config",
+        }
+    }
+}
+
+/// Whether one part of an alias names such a release, by its version (`20.04`) or its code name. Ubuntu releases in
+/// April and October, which keeps versions of other systems out.
+fn is_ubuntu_20_04_or_older(part: &str) -> bool {
+    const CODE_NAMES: [&str; 4] = ["trusty", "xenial", "bionic", "focal"];
+    let version = part.split_once('.').filter(|(_, month)| matches!(*month, "04" | "10"));
+    match version.and_then(|(year, month)| Some((year.parse::<u32>().ok()?, month))) {
+        Some((year, month)) => (10..20).contains(&year) || (year, month) == (20, "04"),
+        None => CODE_NAMES.contains(&part),
+    }
+}
+
+#[cfg(test)]
+mod tests;

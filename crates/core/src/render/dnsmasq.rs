@@ -1,0 +1,76 @@
+//! The DHCP and DNS server of a host: dnsmasq on the bridge, which answers known containers only.
+//!
+//! The Neutron network has a DHCP server already. This one stays out of its way by three rules: it has no free range
+//! (`static`), it ignores whoever is not in its list (`dhcp-ignore`), and it knows a container by its Ethernet address,
+//! never by the name that a client sends, which any client could send.
+
+use std::net::Ipv4Addr;
+
+use crate::address::Mac;
+
+use super::BRIDGE;
+use super::host::HostDocument;
+
+/// Where a host's dnsmasq looks for containers, one file each. A new or renamed file is read at once; dnsmasq passes
+/// over names that begin with a dot, so a file is written as `.NAME` and then renamed. It forgets a removed file only
+/// at SIGHUP.
+pub const DHCP_HOSTS_DIRECTORY: &str = "/etc/pontoon/dhcp-hosts";
+
+/// The content of the file in [`DHCP_HOSTS_DIRECTORY`] by which dnsmasq gives `address` and `name` to the card `mac`:
+/// one line with its newline, in the form of the `dhcp-host` option.
+pub fn dhcp_host(mac: Mac, name: &str, address: Ipv4Addr) -> String {
+    format!("{mac},{address},{name}\n")
+}
+
+/// `/etc/dnsmasq.d/pontoon.conf`. Debian's own `lxd` package puts a file with `bind-interfaces` beside it, which
+/// excludes `bind-dynamic`; so the bridge must have its address before dnsmasq starts (see [`unit_drop_in`]).
+pub(super) fn configuration(document: &HostDocument) -> String {
+    let HostDocument { stack, subnet, mtu, .. } = document;
+    let gateway = document.gateway.map_or_else(String::new, |gateway| format!(",{gateway}"));
+    let upstream = if document.nameservers.is_empty() {
+        "# No name servers are known for the network: the host's own are asked (/etc/resolv.conf).\n".to_owned()
+    } else {
+        let servers: String = document.nameservers.iter().map(|server| format!("server={server}\n")).collect();
+        format!("no-resolv\n{servers}")
+    };
+    format!(
+        "\
+# Containers of the stack {stack}, and nobody else.
+interface={BRIDGE}
+except-interface=lo
+bind-interfaces
+
+# DHCP: no free range, and silence for whoever is not listed. An option without a value is not sent.
+dhcp-range={network},static,{netmask},1h
+dhcp-hostsdir={DHCP_HOSTS_DIRECTORY}
+dhcp-ignore=tag:!known
+dhcp-option=option:router{gateway}
+dhcp-option=option:mtu,{mtu}
+
+# DNS: containers ask this server, which knows them by name and passes on the rest.
+no-hosts
+domain-needed
+bogus-priv
+domain={stack}.internal
+local=/{stack}.internal/
+dhcp-option=option:dns-server,0.0.0.0
+{upstream}",
+        network = subnet.network(),
+        netmask = subnet.netmask(),
+    )
+}
+
+/// A drop-in for `dnsmasq.service`: with `bind-interfaces` dnsmasq ends at once when the bridge has no address yet,
+/// as it may be early in the boot.
+pub(super) fn unit_drop_in() -> &'static str {
+    "\
+[Unit]
+Wants=network-online.target
+After=network-online.target
+StartLimitIntervalSec=0
+
+[Service]
+Restart=on-failure
+RestartSec=2
+"
+}

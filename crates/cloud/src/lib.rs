@@ -1,4 +1,5 @@
 //! (in progress)
 
 pub mod lxd;
+pub mod openstack;
 pub mod ssh;

@@ -7,5 +7,10 @@
 //! numbers: what it returns depends on its arguments alone. Whoever calls it reads, waits and sends.
 
 pub mod address;
+pub mod book;
 pub mod key;
+pub mod observed;
+pub mod plan;
+pub mod render;
+pub mod run;
 pub mod spec;

@@ -1,0 +1,212 @@
+//! The plan: a stack and what the cloud has, made into ordered steps with reasons.
+//!
+//! Everything is decided here and shown before anything is done: names, addresses, Ethernet addresses, hosts, the way
+//! past port security, order. Whoever carries a plan out has no policy of its own. [`Plan::up`] and [`Plan::down`]
+//! take no hint of what changed; they look at all of it, every time, so that repair, recovery after a crash and a
+//! changed file are one and the same thing.
+//!
+//! ```text
+//! addresses   which address each container has, and who else holds it
+//! attach      how packets pass port security here
+//! placement   which container runs on which host (ten pairs a port)
+//! network     allocation pool, security groups and rules, reservations, pairs
+//! hosts       server groups, ports, servers, their floating IPs
+//! containers  profiles, images, DHCP hosts, containers
+//! balancers   load balancers with their children, VIP groups, floating IPs
+//! surplus     what carries a key of the stack and is wanted no more
+//! preflight   what is missing before the first write, all named at once
+//! ```
+
+mod action;
+mod addresses;
+mod attach;
+mod balancers;
+mod build;
+mod containers;
+mod down;
+mod hosts;
+mod network;
+mod placement;
+mod preflight;
+mod surplus;
+
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+
+use serde::Serialize;
+
+pub use action::{Action, BalancerParts, ListenerParts, MemberParts, MonitorParts, PoolParts, Write};
+pub use attach::PAIR_LIMIT;
+pub use containers::{PROVEN, image_name};
+pub use hosts::{LOGIN, Way, ways};
+
+use crate::address::Mac;
+use crate::key::{Key, Kind};
+use crate::observed::{ExternalNetwork, Network, Observed, Port, Subnet};
+use crate::spec::model::{Attachment, Stack};
+use build::Builder;
+
+/// What is to be done, why, and in what order.
+#[derive(Clone, Debug, Default)]
+pub struct Plan {
+    /// In an order in which they can be done; [`Step::after`] says what really has to wait.
+    pub steps: Vec<Step>,
+    /// What is as it should be.
+    pub unchanged: Vec<Key>,
+    /// What stands in the way. With anything in here, nothing may be written.
+    pub blocked: Vec<Blocked>,
+    /// What the reader should know and no step can change.
+    pub notes: Vec<String>,
+    /// How containers pass port security, and why so.
+    pub attachment: Option<(Attachment, String)>,
+    /// Where every wanted container runs.
+    pub places: Vec<Place>,
+}
+
+/// One thing to do.
+#[derive(Clone, Debug)]
+pub struct Step {
+    /// What it is done to: one resource, or several of a kind that one request makes.
+    pub keys: Vec<Key>,
+    /// What becomes of it.
+    pub verb: Verb,
+    /// Why.
+    pub reason: String,
+    /// Steps, by their place in [`Plan::steps`], that must have ended well before.
+    pub after: Vec<usize>,
+    /// What exactly.
+    pub action: Action,
+}
+
+/// What becomes of a resource.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Verb {
+    /// It is made.
+    Create,
+    /// It is changed in place.
+    Change,
+    /// It is taken away, to be made anew by a later step.
+    Replace,
+    /// It is taken away.
+    Delete,
+    /// It is waited for.
+    Wait,
+}
+
+impl Verb {
+    /// Whether something is lost that a person may want to be asked about.
+    pub fn destroys(self) -> bool {
+        matches!(self, Self::Replace | Self::Delete)
+    }
+}
+
+/// Something that stands in the way of the whole plan.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Blocked {
+    /// What it is about: `address 192.168.0.100`, `quota instances`, `network default`.
+    pub subject: String,
+    /// What is wrong.
+    pub reason: String,
+    /// What to do about it.
+    pub hint: String,
+}
+
+/// Where a container runs and how it is known there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The container's name.
+    pub container: String,
+    /// The service that it is a copy of.
+    pub service: String,
+    /// The host that it runs on.
+    pub host: String,
+    /// Its address on the network.
+    pub address: Ipv4Addr,
+    /// Its Ethernet address.
+    pub mac: Mac,
+}
+
+impl Plan {
+    /// What brings the cloud to where `stack` wants it. Nothing to do: [`Plan::is_empty`].
+    pub fn up(stack: &Stack, seen: &Observed) -> Self {
+        let mut build = Builder::new(&stack.name);
+        let Some(ground) = preflight::ground(stack, seen, &mut build) else {
+            return build.finish();
+        };
+        let attachment = attach::choose(stack, seen, &ground, &mut build);
+        let places = placement::place(stack, seen, attachment, &ground, &mut build);
+        let scene = Scene::new(stack, seen, ground, attachment, places);
+
+        network::plan(&scene, &mut build);
+        hosts::plan(&scene, &mut build);
+        balancers::plan(&scene, &mut build);
+        surplus::hosts(&scene, &mut build);
+        network::pairs(&scene, &mut build);
+        containers::plan(&scene, &mut build);
+        surplus::rest(&scene, &mut build);
+        preflight::quotas(&scene, &mut build);
+        build.places(scene.places);
+        build.finish()
+    }
+
+    /// What takes away everything that carries a key of the stack `name`, and nothing else.
+    pub fn down(name: &str, seen: &Observed) -> Self {
+        down::plan(name, seen)
+    }
+
+    /// Whether there is nothing to do and nothing in the way.
+    pub fn is_empty(&self) -> bool {
+        self.steps.is_empty() && self.blocked.is_empty()
+    }
+
+    /// Steps that lose something: deletions and replacements.
+    pub fn destructive(&self) -> impl Iterator<Item = &Step> {
+        self.steps.iter().filter(|step| step.verb.destroys())
+    }
+}
+
+/// What every part of the planner looks at.
+struct Scene<'a> {
+    stack: &'a Stack,
+    seen: &'a Observed,
+    ground: Ground<'a>,
+    attachment: Attachment,
+    places: Vec<Place>,
+    by_host: BTreeMap<String, Vec<usize>>,
+}
+
+/// What the stack stands on and does not own.
+struct Ground<'a> {
+    network: &'a Network,
+    subnet: &'a Subnet,
+    external: Option<&'a ExternalNetwork>,
+    /// Our ports by key, one each.
+    ports: BTreeMap<&'a Key, &'a Port>,
+}
+
+impl<'a> Scene<'a> {
+    fn new(stack: &'a Stack, seen: &'a Observed, ground: Ground<'a>, attachment: Attachment, places: Vec<Place>) -> Self {
+        let mut by_host: BTreeMap<String, Vec<usize>> = BTreeMap::new();
+        for (number, place) in places.iter().enumerate() {
+            by_host.entry(place.host.clone()).or_default().push(number);
+        }
+        Self { stack, seen, ground, attachment, places, by_host }
+    }
+
+    /// What runs on a host.
+    fn places_on(&self, host: &str) -> impl Iterator<Item = &Place> {
+        self.by_host.get(host).into_iter().flatten().filter_map(|number| self.places.get(*number))
+    }
+
+    fn key(&self, kind: Kind, name: impl Into<String>) -> Key {
+        Key::new(&self.stack.name, kind, name)
+    }
+
+    fn port(&self, kind: Kind, name: &str) -> Option<&Port> {
+        self.ground.ports.get(&self.key(kind, name)).copied()
+    }
+}
+
+#[cfg(test)]
+mod tests;

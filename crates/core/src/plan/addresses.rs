@@ -1,0 +1,131 @@
+//! Which address each container has, and who else holds one that is wanted.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::Ipv4Addr;
+
+use super::{Builder, Ground};
+use crate::key::{Key, Kind};
+use crate::observed::{Observed, Port};
+use crate::spec::model::Stack;
+
+/// Gives every container an address: the one in the file, else the one its reservation already holds, else the lowest
+/// free one of `network.containers`.
+pub(super) fn assign(
+    stack: &Stack,
+    seen: &Observed,
+    ground: &Ground<'_>,
+    build: &mut Builder,
+) -> BTreeMap<String, Ipv4Addr> {
+    let holders = holders(seen);
+    let mut assigned = BTreeMap::new();
+    let mut taken: BTreeSet<Ipv4Addr> = stack.balancers.values().filter_map(|balancer| balancer.address).collect();
+    taken.extend(stack.services.values().filter_map(|service| service.address));
+    taken.extend(ground.subnet.gateway);
+
+    let mut waiting = Vec::new();
+    for (service_name, service) in &stack.services {
+        for number in 0..service.replicas {
+            let container = format!("{service_name}-{number}");
+            let reserved = ground.ports.get(&build.key(Kind::Reservation, &container)).and_then(|port| port.addresses.first());
+            match (number, service.address, reserved) {
+                (0, Some(address), _) => {
+                    assigned.insert(container, address);
+                }
+                (_, _, Some(&address)) if stack.network.containers.contains(address) && taken.insert(address) => {
+                    assigned.insert(container, address);
+                }
+                _ => waiting.push(container),
+            }
+        }
+    }
+
+    let mut free = stack.network.containers.addresses().filter(|address| {
+        !taken.contains(address) && !holders.contains_key(address) && usable(ground, *address)
+    });
+    let mut short = 0_usize;
+    for container in waiting {
+        match free.next() {
+            Some(address) => {
+                assigned.insert(container, address);
+            }
+            None => short += 1,
+        }
+    }
+    if short > 0 {
+        build.blocked(
+            format!("addresses {}", stack.network.containers),
+            format!("{short} more addresses are needed than are free; others hold some of them on this network"),
+            "widen `network.containers` or lower `replicas`",
+        );
+    }
+
+    for (container, address) in &assigned {
+        let key = build.key(Kind::Reservation, container);
+        refuse_other_holder(*address, &key, &format!("container `{container}`"), ground, &holders, build);
+    }
+    for (name, balancer) in &stack.balancers {
+        if let Some(address) = balancer.address {
+            let ours = seen.balancers.iter().any(|one| one.key == build.key(Kind::Balancer, name) && one.vip == Some(address));
+            if !ours {
+                let key = build.key(Kind::VipPort, name);
+                refuse_other_holder(address, &key, &format!("balancer `{name}`"), ground, &holders, build);
+            }
+        }
+    }
+    assigned
+}
+
+/// Every port by the addresses that it holds.
+fn holders(seen: &Observed) -> BTreeMap<Ipv4Addr, &Port> {
+    seen.ports.iter().flat_map(|port| port.addresses.iter().map(move |address| (*address, port))).collect()
+}
+
+fn usable(ground: &Ground<'_>, address: Ipv4Addr) -> bool {
+    let subnet = ground.subnet.cidr;
+    subnet.contains(&address) && address != subnet.network() && address != subnet.broadcast()
+}
+
+fn refuse_other_holder(
+    address: Ipv4Addr,
+    key: &Key,
+    who: &str,
+    ground: &Ground<'_>,
+    holders: &BTreeMap<Ipv4Addr, &Port>,
+    build: &mut Builder,
+) {
+    let subject = format!("address {address}");
+    if !usable(ground, address) {
+        build.blocked(
+            subject,
+            format!("{who} wants it, but it is no usable address of subnet {}", ground.subnet.cidr),
+            "choose an address inside the subnet",
+        );
+        return;
+    }
+    let Some(port) = holders.get(&address) else { return };
+    if port.key.as_ref().is_some_and(|holder| holder.stack == key.stack) {
+        return; // the stack's own: a reservation of this container, or one that gives way in this very plan
+    }
+    build.blocked(
+        subject,
+        format!("{who} wants it, but {} holds it", describe(port)),
+        "choose another address in the file, or free this one; narrowing the subnet's DHCP pool (`network.dhcp_pool`) keeps Neutron from giving container addresses away",
+    );
+}
+
+/// A port as a person would recognise it.
+fn describe(port: &Port) -> String {
+    let role = match port.device_owner.as_str() {
+        "network:dhcp" => "Neutron's own DHCP port".to_owned(),
+        "network:router_interface" | "network:ha_router_replicated_interface" | "network:router_interface_distributed" => {
+            "a router's port".to_owned()
+        }
+        owner if owner.starts_with("compute:") => format!("the port of server `{}`", port.device_id),
+        "Octavia" => "the port of a load balancer".to_owned(),
+        "" => "an unbound port".to_owned(),
+        owner => format!("a port of `{owner}`"),
+    };
+    let name = if port.name.is_empty() { String::new() } else { format!(", named `{}`", port.name) };
+    let stack = port.key.as_ref().map(|key| format!(", of stack `{}`", key.stack)).unwrap_or_default();
+    format!("{role} (id `{}`{name}{stack})", port.id)
+}

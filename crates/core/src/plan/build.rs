@@ -1,0 +1,92 @@
+//! Gathers steps and knows their order.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{Action, Attachment, Blocked, Place, Plan, Step, Verb};
+use crate::key::{Key, Kind};
+
+/// A plan in the making.
+pub(super) struct Builder {
+    stack: String,
+    plan: Plan,
+    /// The last step of each key.
+    last: BTreeMap<Key, usize>,
+    /// Ids of floating IPs that a step of this plan puts to use.
+    adopted: BTreeSet<String>,
+}
+
+impl Builder {
+    pub(super) fn new(stack: &str) -> Self {
+        Self { stack: stack.to_owned(), plan: Plan::default(), last: BTreeMap::new(), adopted: BTreeSet::new() }
+    }
+
+    pub(super) fn key(&self, kind: Kind, name: impl Into<String>) -> Key {
+        Key::new(&self.stack, kind, name)
+    }
+
+    /// Adds a step for one resource. It comes after every earlier step for that resource and after the steps, if
+    /// there are any, that touch the resources in `after`; what needs no step is there already.
+    pub(super) fn step(&mut self, verb: Verb, key: &Key, reason: impl Into<String>, after: &[Key], action: Action) {
+        self.steps(verb, vec![key.clone()], reason, after, action);
+    }
+
+    /// Adds a step for several resources that one request makes.
+    pub(super) fn steps(&mut self, verb: Verb, keys: Vec<Key>, reason: impl Into<String>, after: &[Key], action: Action) {
+        let mut before: Vec<usize> = keys.iter().chain(after).filter_map(|key| self.last.get(key).copied()).collect();
+        before.sort_unstable();
+        before.dedup();
+        let place = self.plan.steps.len();
+        for key in &keys {
+            self.last.insert(key.clone(), place);
+        }
+        self.plan.steps.push(Step { keys, verb, reason: reason.into(), after: before, action });
+    }
+
+    /// Whether any step so far touches the resource.
+    pub(super) fn touches(&self, key: &Key) -> bool {
+        self.last.contains_key(key)
+    }
+
+    pub(super) fn unchanged(&mut self, key: Key) {
+        self.plan.unchanged.push(key);
+    }
+
+    pub(super) fn blocked(&mut self, subject: impl Into<String>, reason: impl Into<String>, hint: impl Into<String>) {
+        let blocked = Blocked { subject: subject.into(), reason: reason.into(), hint: hint.into() };
+        if !self.plan.blocked.contains(&blocked) {
+            self.plan.blocked.push(blocked);
+        }
+    }
+
+    pub(super) fn note(&mut self, note: impl Into<String>) {
+        self.plan.notes.push(note.into());
+    }
+
+    /// Marks a floating IP as put to use by this plan.
+    pub(super) fn adopt(&mut self, id: &str) {
+        self.adopted.insert(id.to_owned());
+    }
+
+    pub(super) fn adopted(&self, id: &str) -> bool {
+        self.adopted.contains(id)
+    }
+
+    pub(super) fn attachment(&mut self, attachment: Attachment, reason: impl Into<String>) {
+        self.plan.attachment = Some((attachment, reason.into()));
+    }
+
+    pub(super) fn places(&mut self, places: Vec<Place>) {
+        self.plan.places = places;
+    }
+
+    pub(super) fn actions(&self) -> impl Iterator<Item = &Action> {
+        self.plan.steps.iter().map(|step| &step.action)
+    }
+
+    pub(super) fn finish(mut self) -> Plan {
+        // A resource that some step touches is not unchanged, whatever an earlier look said of a part of it.
+        let last = &self.last;
+        self.plan.unchanged.retain(|key| !last.contains_key(key));
+        self.plan
+    }
+}

@@ -48,6 +48,9 @@ impl Dial for UnixSocket {
 ///
 /// Where the daemon keeps its socket depends on the product and its packaging, so candidates are tried in order; the
 /// first that opens is kept.
+///
+/// Who may open a socket is decided by the groups that the login had when the session began. A session from before the
+/// engine was installed never gets in: begin another one.
 #[derive(Debug)]
 pub struct SocketOverSsh {
     session: Session,

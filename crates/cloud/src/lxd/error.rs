@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use thiserror::Error;
 
+use crate::ssh::SshError;
+
 /// A failed call. Except where said, the daemon is as it was before.
 #[derive(Debug, Error)]
 pub enum LxdError {
@@ -120,6 +122,7 @@ impl LxdError {
     /// What to do about it, where there is something to do.
     pub fn hint(&self) -> Option<String> {
         match self {
+            Self::Connect { source, .. } if ssh_error(source).is_some() => ssh_error(source)?.hint(),
             Self::Connect { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => {
                 Some("the login must be in the group `lxd` or `incus-admin`".to_owned())
             }
@@ -135,4 +138,9 @@ impl LxdError {
             _ => None,
         }
     }
+}
+
+/// The ssh error inside, where the way to the daemon is ssh.
+fn ssh_error(source: &io::Error) -> Option<&SshError> {
+    source.get_ref()?.downcast_ref()
 }

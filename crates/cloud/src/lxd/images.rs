@@ -12,12 +12,13 @@ use http_body_util::{BodyExt, StreamBody};
 use hyper::body::Frame;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 use tokio::io::{AsyncRead, AsyncReadExt};
 
 use super::LxdError;
 use super::client::{ANSWER_LIMIT, Client};
 use super::http::{Body, Call, CallBody};
-use super::wire::{or_default, segment};
+use super::wire::{hexadecimal, or_default, segment};
 
 /// Bytes read and sent at a time.
 const CHUNK_BYTES: usize = 256 << 10;
@@ -182,6 +183,22 @@ impl Client {
             None => Err(self.not_understood(&doing, "the finished operation names no fingerprint".to_owned())),
         }
     }
+}
+
+/// The fingerprint that a unified tarball will have: SHA-256 of the file, in hexadecimal. With it an image that is
+/// there already is found before it is sent again.
+pub async fn image_fingerprint(path: &Path) -> io::Result<String> {
+    let mut file = tokio::fs::File::open(path).await?;
+    let mut digest = Sha256::new();
+    let mut chunk = vec![0; CHUNK_BYTES];
+    loop {
+        let read = file.read(&mut chunk).await?;
+        match chunk.get(..read) {
+            Some([]) | None => break,
+            Some(bytes) => digest.update(bytes),
+        }
+    }
+    Ok(hexadecimal(&digest.finalize()))
 }
 
 /// A reader as a request body, read only as fast as the connection takes it.

@@ -30,7 +30,7 @@ pub use error::LxdError;
 pub use events::{Event, EventKind, EventType, Events};
 pub use exec::{ExecOutput, ExecRequest};
 pub use files::{FileContent, PushFile};
-pub use images::{Image, ImageAlias, ImageSource, Simplestreams};
+pub use images::{Image, ImageAlias, ImageSource, Simplestreams, image_fingerprint};
 pub use instances::{
     Instance, InstanceAddress, InstanceInterface, InstancePatch, InstanceSource, InstanceState, NewInstance,
     StateAction,

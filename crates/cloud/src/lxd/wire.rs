@@ -19,14 +19,21 @@ pub(super) fn segment(text: &str) -> String {
             encoded.push(char::from(byte));
         } else {
             encoded.push('%');
-            encoded.push(char::from(HEX[usize::from(byte >> 4)]));
-            encoded.push(char::from(HEX[usize::from(byte & 15)]));
+            encoded.push(digit(byte >> 4).to_ascii_uppercase());
+            encoded.push(digit(byte & 15).to_ascii_uppercase());
         }
     }
     encoded
 }
 
-const HEX: [u8; 16] = *b"0123456789ABCDEF";
+/// Bytes as hexadecimal text, as image fingerprints are written.
+pub(super) fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
+}
+
+fn digit(value: u8) -> char {
+    char::from_digit(u32::from(value), 16).unwrap_or('0')
+}
 
 #[cfg(test)]
 mod tests {

@@ -249,7 +249,7 @@ fn expected(check: &HostKeyCheck) -> Vec<String> {
 fn refusal(failure: ChannelOpenFailure) -> String {
     match failure {
         ChannelOpenFailure::AdministrativelyProhibited => "not allowed".to_owned(),
-        ChannelOpenFailure::ConnectFailed => "nothing listens there".to_owned(),
+        ChannelOpenFailure::ConnectFailed => "the host could not connect to it".to_owned(),
         ChannelOpenFailure::UnknownChannelType => "not supported".to_owned(),
         ChannelOpenFailure::ResourceShortage => "too many channels".to_owned(),
         ChannelOpenFailure::Other { code, reason } => format!("{reason} (code {code})"),

@@ -1,5 +1,6 @@
 //! A real OpenSSH server for one test: own directory, keys, configuration and port; ended when dropped.
-#![allow(dead_code)] // each test file uses a part of it
+#![allow(dead_code, unreachable_pub, missing_docs)] // each test file uses a part of it
+#![allow(clippy::unwrap_used, clippy::panic)]
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};

@@ -113,6 +113,39 @@ fn dnsmasq_accepts_its_configuration_and_the_lines_of_containers() {
     }
 }
 
+#[test]
+fn dnsmasq_offers_listed_containers_their_address_and_is_silent_to_everybody_else() {
+    if !available("dnsmasq", &["--version"])
+        || !available("ip", &["-V"])
+        || !available("/usr/bin/python3", &["--version"])
+        // Only root, or who may make user namespaces, has a network to itself.
+        || !available("unshare", &["--net", "ip", "link", "add", "probe", "type", "bridge"])
+    {
+        return;
+    }
+    let root = tempfile::tempdir().unwrap();
+    let configuration = dnsmasq_configuration(&hosts()[0].1, root.path());
+    let (listed, later, stranger) = ("00:16:3e:91:2c:9c", "00:16:3e:91:2c:9d", "52:54:00:12:34:56");
+    let output = Command::new("unshare")
+        .args(["--net", "/usr/bin/python3", concat!(env!("CARGO_MANIFEST_DIR"), "/tests/dhcp_probe.py")])
+        .arg(&configuration)
+        .arg(root.path().join("dhcp-hosts"))
+        .arg(dhcp_host(later.parse().unwrap(), "hugo-1", [192, 168, 0, 101].into()))
+        .args([listed, later, stranger])
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", said(&output));
+    let offers: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let offer = &offers[listed];
+    assert_eq!(offer["address"], "192.168.0.100");
+    assert_eq!(offer["1"], "ffffff00", "the netmask");
+    assert_eq!(offer["3"], "c0a80001", "the network's gateway is the router");
+    assert_eq!(offer["6"], "c0a8000e", "the host itself is the name server");
+    assert_eq!(offer["26"], "05aa", "the MTU is the network's");
+    assert_eq!(offers[later]["address"], "192.168.0.101", "a container added later is known without a restart");
+    assert_eq!(offers[stranger], Value::Null, "a stranger is not answered, even under a known name");
+}
+
 /// `dnsmasq`'s configuration of a host in `root`, with the directory of containers there too and one container in it.
 fn dnsmasq_configuration(user_data: &str, root: &Path) -> std::path::PathBuf {
     let hosts = root.join("dhcp-hosts");

@@ -96,7 +96,7 @@ impl Default for Options {
         Self {
             token_directory: None,
             connect_timeout: Duration::from_secs(10),
-            request_timeout: Duration::from_secs(60),
+            request_timeout: Duration::from_mins(1),
             retry: RetryPolicy::default(),
             on_request: None,
         }

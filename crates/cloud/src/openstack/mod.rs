@@ -1,4 +1,4 @@
-//! A thin client of OpenStack: Keystone, Nova, Neutron, Glance and Octavia, as far as Pontoon drives them.
+//! A thin client of `OpenStack`: Keystone, Nova, Neutron, Glance and Octavia, as far as Pontoon drives them.
 //!
 //! It knows the vendors' requests and replies, and how to send and repeat them safely. It knows nothing of stacks, plans
 //! or keys: what is created, and why, is decided elsewhere.

@@ -41,8 +41,7 @@ impl TokenCache {
         let directory = directory.filter(|_| keeps);
         let login = format!("{}\n{}", config.auth_url, login_request(config).body.unwrap_or_default());
         let hash = Sha256::digest(login.as_bytes());
-        let name: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
-        Self { file: directory.map(|directory| directory.join(format!("{name}.json"))) }
+        Self { file: directory.map(|directory| directory.join(format!("{hash:x}.json"))) }
     }
 
     /// The session in the file, if it is ours alone and still fresh. One that cannot be used is removed.
@@ -74,7 +73,8 @@ impl TokenCache {
 
 fn read(file: &Path) -> Option<Session> {
     let metadata = fs::symlink_metadata(file).ok()?;
-    let private = metadata.is_file() && metadata.mode() & 0o077 == 0;
+    let others_may = metadata.mode() & 0o077;
+    let private = metadata.is_file() && others_may == 0;
     if !private || metadata.uid() != rustix::process::geteuid().as_raw() {
         return None;
     }

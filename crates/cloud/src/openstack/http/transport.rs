@@ -10,7 +10,7 @@ use super::super::config::{CloudConfig, Tls};
 use super::super::error::Error;
 use super::Options;
 
-/// Apache, in front of most OpenStack services, closes a connection that was idle for 5 s (`KeepAliveTimeout`). Ours goes
+/// Apache, in front of most of the services, closes a connection that was idle for 5 s (`KeepAliveTimeout`). Ours goes
 /// first: a POST that meets a closing connection has an unknown result.
 const IDLE_CONNECTION_SECONDS: u64 = 4;
 

@@ -247,6 +247,7 @@ async fn a_console_and_a_list_of_keys_are_unwrapped() {
 }
 
 #[track_caller]
+#[allow(clippy::needless_pass_by_value, reason = "so that a case is one line")]
 fn check(request: &Request, line: &str, body: Option<Value>) {
     assert_eq!(format!("{} {}", request.method, request.path), line);
     assert_eq!(request.body, body);

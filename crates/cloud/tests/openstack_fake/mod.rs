@@ -136,12 +136,10 @@ async fn serve(stream: TcpStream, url: String, seen: Arc<Mutex<Vec<Seen>>>, resp
             respond(&request, before)
         };
         let Reply::Answer { status, headers, body } = reply else { return };
-        let mut text = format!("HTTP/1.1 {status} Whatever\r\nContent-Length: {}\r\n", body.len());
-        for (name, value) in headers {
-            text.push_str(&format!("{name}: {value}\r\n"));
-        }
-        text.push_str("\r\n");
-        text.push_str(&body);
+        let headers: String =
+            headers.iter().fold(String::new(), |text, (name, value)| text + name + ": " + value + "\r\n");
+        let length = body.len();
+        let text = format!("HTTP/1.1 {status} Whatever\r\n{headers}Content-Length: {length}\r\n\r\n{body}");
         if stream.write_all(text.as_bytes()).await.is_err() || stream.flush().await.is_err() {
             return;
         }

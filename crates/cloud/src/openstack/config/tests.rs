@@ -174,9 +174,14 @@ fn a_broken_file_is_told_by_place_and_never_quoted() {
 
 #[test]
 fn a_wrong_type_does_not_quote_a_secret_either() {
-    let clouds = "clouds:\n  a:\n    auth:\n      password: {nested: tell-nobody}\n";
-    let error = cloud_config(&sources(&[("clouds", clouds)], &[]), None).unwrap_err();
-    assert!(!format!("{error} {error:?}").contains("tell-nobody"), "{error:?}");
+    for shape in
+        ["auth: tell-nobody", "auth: {password: [tell-nobody]}", "auth: {password: {x: tell-nobody}}", "tell-nobody"]
+    {
+        let clouds =
+            if shape.contains(':') { format!("clouds: {{a: {{{shape}}}}}") } else { format!("clouds: {{a: {shape}}}") };
+        let error = cloud_config(&sources(&[("clouds", &clouds)], &[]), None).unwrap_err();
+        assert!(!format!("{error} {error:?}").contains("tell-nobody"), "{error:?}");
+    }
 }
 
 #[test]

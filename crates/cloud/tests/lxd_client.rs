@@ -65,6 +65,10 @@ fn router(seen: Seen) -> Router {
         .route("/1.0/instances/{name}/state", put(start_operation))
         .route("/1.0/instances/{name}/files", get(read_file).post(write_file))
         .route("/1.0/instances/{name}/exec", post(exec))
+        .route(
+            "/1.0/instances/{name}/logs/{log}",
+            get(|Path((_, log)): Path<(String, String)>| async { log }).delete(done),
+        )
         .route("/1.0/operations/{id}/wait", get(wait))
         .route("/1.0/operations/{id}/websocket", any(exec_socket))
         .route("/1.0/events", any(events))
@@ -106,6 +110,10 @@ async fn replace_profile(headers: HeaderMap, Json(_): Json<Value>) -> Response {
     }
 }
 
+async fn done() -> Json<Value> {
+    sync(Value::Null)
+}
+
 async fn not_found() -> Response {
     error(StatusCode::NOT_FOUND, "Profile not found")
 }
@@ -144,6 +152,10 @@ async fn wait(State(seen): State<Seen>, Path(id): Path<String>) -> Response {
         "fails" => operation("Failure", 400, "no space left on device", Value::Null),
         "forgotten" => error(StatusCode::NOT_FOUND, "Operation not found"),
         "never" => operation("Running", 103, "", Value::Null),
+        "recorded" => {
+            let output = json!({"1": "/1.0/instances/c/logs/exec.stdout", "2": "/1.0/instances/c/logs/exec.stderr"});
+            operation("Success", 200, "", json!({"return": 3, "output": output}))
+        }
         "exec" => operation("Success", 200, "", json!({"return": 7})),
         _ => operation("Success", 200, "", Value::Null),
     }
@@ -169,8 +181,12 @@ async fn write_file(State(seen): State<Seen>, headers: HeaderMap, body: Bytes) -
     sync(Value::Null)
 }
 
-async fn exec() -> Response {
-    started("exec", json!({"fds": {"0": "s0", "1": "s1", "2": "s2", "control": "sc"}}))
+async fn exec(Json(request): Json<Value>) -> Response {
+    if request["record-output"] == true {
+        started("recorded", Value::Null)
+    } else {
+        started("exec", json!({"fds": {"0": "s0", "1": "s1", "2": "s2", "control": "sc"}}))
+    }
 }
 
 #[derive(serde::Deserialize)]
@@ -348,6 +364,17 @@ async fn a_command_is_fed_and_its_streams_end_without_a_close() {
 }
 
 #[tokio::test]
+async fn the_output_of_a_command_without_input_is_recorded_fetched_and_removed() {
+    let fake = Fake::start();
+    let request = ExecRequest { command: vec!["true".to_owned()], ..ExecRequest::default() };
+    let output = fake.client().exec("c", &request, LIMIT).await.unwrap();
+    assert_eq!(output.code, 3);
+    assert_eq!((output.stdout, output.stderr), (b"exec.stdout".to_vec(), b"exec.stderr".to_vec()));
+    let removed = |line: &String| line.starts_with("DELETE /1.0/instances/c/logs/exec.");
+    assert_eq!(fake.seen().iter().filter(|line| removed(line)).count(), 2);
+}
+
+#[tokio::test]
 async fn events_are_typed_and_their_end_is_an_error() {
     let fake = Fake::start();
     let mut events = fake.client().events(&[EventType::Lifecycle, EventType::Operation]).await.unwrap();
@@ -377,7 +404,8 @@ async fn over_ssh_the_first_socket_that_opens_is_the_daemons() {
     let socket = fake.socket();
     let client = Client::new(SocketOverSsh::new(session, ["/nonexistent.socket", socket.to_str().unwrap()]));
     assert_eq!(client.server().await.unwrap().flavour(), Flavour::Incus);
-    let request = ExecRequest { command: vec!["cat".to_owned()], ..ExecRequest::default() };
+    let stdin = Bytes::from_static(b"input");
+    let request = ExecRequest { command: vec!["cat".to_owned()], stdin, ..ExecRequest::default() };
     assert_eq!(client.exec("c", &request, LIMIT).await.unwrap().code, 7);
     assert_eq!(client.endpoint(), "lxd0");
 }

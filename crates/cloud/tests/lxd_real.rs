@@ -34,7 +34,7 @@ fn environment() -> Option<(String, PathBuf)> {
 #[tokio::test]
 async fn a_container_lives_its_whole_life_over_the_local_socket() {
     let Some((socket, image)) = environment() else { return };
-    whole_life(&Client::new(UnixSocket::new(socket)), &image, "pontoon-test-local").await;
+    whole_life(&Client::new(UnixSocket::new(socket)), &image, "pontoon-test-local", "00:16:3e:00:01:64").await;
 }
 
 #[tokio::test]
@@ -43,10 +43,10 @@ async fn a_container_lives_its_whole_life_over_ssh() {
     let Some(sshd) = Sshd::start() else { return };
     let session = sshd.login().await.unwrap();
     let client = Client::new(SocketOverSsh::new(session, ["/nonexistent/unix.socket", socket.as_str()]));
-    whole_life(&client, &image, "pontoon-test-ssh").await;
+    whole_life(&client, &image, "pontoon-test-ssh", "00:16:3e:00:01:65").await;
 }
 
-async fn whole_life(client: &Client, image: &std::path::Path, name: &str) {
+async fn whole_life(client: &Client, image: &std::path::Path, name: &str, mac: &str) {
     let server = client.server().await.unwrap();
     eprintln!("{:?} {}, {}", server.flavour(), server.environment.server_version, server.environment.storage);
     assert_eq!(server.auth, "trusted");
@@ -101,14 +101,14 @@ async fn whole_life(client: &Client, image: &std::path::Path, name: &str) {
         name: name.to_owned(),
         source: InstanceSource { fingerprint: fingerprint.clone() },
         profiles: vec!["default".to_owned(), name.to_owned()],
-        config: BTreeMap::from([("volatile.eth0.hwaddr".to_owned(), "00:16:3e:00:01:64".to_owned())]),
+        config: BTreeMap::from([("volatile.eth0.hwaddr".to_owned(), mac.to_owned())]),
         devices: BTreeMap::new(),
     };
     client.create_instance(&instance, LIMIT).await.unwrap();
     let twice = client.create_instance(&instance, LIMIT).await.unwrap_err();
     assert!(twice.is_already_there(), "{twice}");
     let (made, _) = client.instance(name).await.unwrap();
-    assert_eq!(made.config["volatile.eth0.hwaddr"], "00:16:3e:00:01:64");
+    assert_eq!(made.config["volatile.eth0.hwaddr"], mac);
     assert_eq!(made.expanded_config["user.pontoon.key"], "k");
     let set = |value: &str| InstancePatch {
         config: BTreeMap::from([("user.note".to_owned(), value.to_owned())]),
@@ -180,12 +180,14 @@ async fn exec(client: &Client, name: &str) {
     let absent = ExecRequest { command: vec!["nothing-of-that-name".to_owned()], ..ExecRequest::default() };
     eprintln!("not found: {:?}", client.exec(name, &absent, LIMIT).await);
 
-    let error = client.exec(name, &shell("exec sleep 1000"), Duration::from_millis(500)).await.unwrap_err();
+    let mut forever = shell("exec sleep 1000");
+    forever.stdin = Bytes::from_static(b"x");
+    let error = client.exec(name, &forever, Duration::from_millis(500)).await.unwrap_err();
     assert!(matches!(error, LxdError::TimedOut { .. }), "{error}");
     let output = client.exec(name, &shell("sleep 0.3; pgrep -fx 'sleep 1000' || echo gone"), LIMIT).await.unwrap();
     assert_eq!(output.stdout, b"gone\n", "{output:?}");
 
-    let many = (0..8).map(|n| async move {
+    let many = (0..40).map(|n| async move {
         let request = ExecRequest { command: vec!["echo".to_owned(), n.to_string()], ..ExecRequest::default() };
         (n, client.exec(name, &request, LIMIT).await.unwrap())
     });

@@ -13,6 +13,9 @@
 //! | 401 | once, with a new token | once, with a new token: it was turned away at the door |
 //! | anything else | refused | refused |
 //!
+//! A 500 to a POST is a refusal: the service says that it failed, and its message matters to the user. What it left behind
+//! is seen when the caller looks again, as it does after any failure.
+//!
 //! `Retry-After` is honoured; where it is longer than [`RetryPolicy::longest_wait`] the refusal is handed back at once,
 //! with the time in it. Redirects are not followed: a token must not travel to an address that the catalog does not name.
 

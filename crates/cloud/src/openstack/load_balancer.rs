@@ -6,7 +6,10 @@
 //! reads the whole tree.
 
 mod balancers;
-mod parts;
+mod health_monitors;
+mod listeners;
+mod members;
+mod pools;
 mod service;
 
 use super::request::{Request, Service, segment};
@@ -16,12 +19,15 @@ pub use balancers::{
     NewLoadBalancer, PoolStatus, create_load_balancer, delete_load_balancer, list_load_balancers, show_load_balancer,
     show_load_balancer_statuses, update_load_balancer,
 };
-pub use parts::{
-    HealthMonitor, HealthMonitorChange, Listener, ListenerChange, Member, NewHealthMonitor, NewListener, NewMember,
-    NewPool, Pool, PoolChange, SessionPersistence, create_health_monitor, create_listener, create_pool,
-    delete_health_monitor, delete_listener, delete_pool, list_health_monitors, list_listeners, list_members,
-    list_pools, replace_members, update_health_monitor, update_listener, update_pool,
+pub use health_monitors::{
+    HealthMonitor, HealthMonitorChange, NewHealthMonitor, create_health_monitor, delete_health_monitor,
+    list_health_monitors, update_health_monitor,
 };
+pub use listeners::{
+    Listener, ListenerChange, NewListener, create_listener, delete_listener, list_listeners, update_listener,
+};
+pub use members::{Member, NewMember, list_members, replace_members};
+pub use pools::{NewPool, Pool, PoolChange, SessionPersistence, create_pool, delete_pool, list_pools, update_pool};
 pub use service::{ApiVersion, LoadBalancerQuotas, Provider, list_providers, list_versions, show_load_balancer_quotas};
 
 #[cfg(doc)]

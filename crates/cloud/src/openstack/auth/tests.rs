@@ -103,6 +103,41 @@ fn tokens_are_kept_below_the_users_cache() {
     assert_eq!(set("NEITHER", "/x"), None);
 }
 
+#[test]
+fn an_application_credential_logs_in_by_id_or_by_name_and_without_a_scope() {
+    let mut config = config();
+    config.scope = None;
+    let secret = Secret::new("s");
+    let credential = CredentialName::Id("c".to_owned());
+    config.identity = Identity::ApplicationCredential { credential, secret: secret.clone() };
+    let wanted = json!({ "auth": { "identity": {
+        "methods": ["application_credential"], "application_credential": { "id": "c", "secret": "s" },
+    } } });
+    assert_eq!(login_request(&config).body, Some(wanted));
+
+    let user = Named::Name { name: "u".to_owned(), domain: Domain::Name("d".to_owned()) };
+    let credential = CredentialName::Name { name: "n".to_owned(), user };
+    config.identity = Identity::ApplicationCredential { credential, secret };
+    let wanted = json!({ "name": "n", "secret": "s", "user": { "name": "u", "domain": { "name": "d" } } });
+    let body = login_request(&config).body.unwrap();
+    assert_eq!(body["auth"]["identity"]["application_credential"], wanted);
+}
+
+#[test]
+fn a_token_is_exchanged_for_one_of_the_wanted_project_and_never_kept() {
+    let mut config = config();
+    config.identity = Identity::Token { token: Secret::new("theirs") };
+    config.scope = Some(Scope::Project(Named::Id("p".to_owned())));
+    let wanted = json!({ "auth": {
+        "identity": { "methods": ["token"], "token": { "id": "theirs" } },
+        "scope": { "project": { "id": "p" } },
+    } });
+    assert_eq!(login_request(&config).body, Some(wanted));
+    let directory = tempfile::tempdir().unwrap();
+    TokenCache::new(Some(directory.path().to_path_buf()), &config).store(&session(3600));
+    assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0);
+}
+
 fn session(seconds: i64) -> Session {
     let expires_at = Some(Timestamp::now() + SignedDuration::from_secs(seconds));
     Session { token: Secret::new("t"), details: TokenDetails { expires_at, ..TokenDetails::default() } }

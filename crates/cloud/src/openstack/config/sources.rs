@@ -33,9 +33,11 @@ pub struct Sources {
 impl Sources {
     /// Reads the first of each kind of file. `directory` is the current one.
     ///
+    /// A file that this user may not read is passed over, as the standard clients do: `/etc/openstack` often belongs to
+    /// root alone.
+    ///
     /// # Errors
-    /// [`ConfigError::Unreadable`] where a file exists and cannot be read: unlike the standard clients, which pass over
-    /// it and then do not find the cloud.
+    /// [`ConfigError::Unreadable`] where a file cannot be read for another reason.
     pub fn read(environment: BTreeMap<String, String>, directory: &Path) -> Result<Self, ConfigError> {
         let directories = search_path(&environment, directory);
         let candidates = |stem: &str, variable: &str| -> Vec<PathBuf> {
@@ -82,6 +84,9 @@ fn first_of(paths: &[PathBuf]) -> Result<Option<SourceFile>, ConfigError> {
         match std::fs::read_to_string(path) {
             Ok(text) => return Ok(Some(SourceFile { path: path.clone(), text })),
             Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {}
+            Err(error) if error.kind() == ErrorKind::PermissionDenied => {
+                tracing::warn!(path = %path.display(), "passed over: this user may not read it");
+            }
             Err(source) => return Err(ConfigError::Unreadable { path: path.clone(), source }),
         }
     }

@@ -6,7 +6,8 @@ use super::super::error::Error;
 use super::super::http::Client;
 use super::super::paging::Paging;
 use super::super::request::{Request, segment};
-use super::parts::{NewListener, NewPool};
+use super::listeners::NewListener;
+use super::pools::NewPool;
 use super::{delete, get, post, put};
 
 /// A load balancer.

@@ -1,0 +1,202 @@
+//! What Octavia's objects look like from outside.
+
+use crate::world::balancer::Provisioning;
+use crate::world::{Caller, World};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+/// A kind of object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum View {
+    /// `loadbalancers`.
+    LoadBalancer,
+    /// `listeners`.
+    Listener,
+    /// `pools`.
+    Pool,
+    /// `members`.
+    Member,
+    /// `healthmonitors`.
+    HealthMonitor,
+}
+
+impl View {
+    /// The kind of this collection.
+    pub fn of(plural: &str) -> Option<Self> {
+        [Self::LoadBalancer, Self::Listener, Self::Pool, Self::Member, Self::HealthMonitor]
+            .into_iter()
+            .find(|kind| kind.plural() == plural)
+    }
+
+    /// The collection's name.
+    pub const fn plural(self) -> &'static str {
+        match self {
+            Self::LoadBalancer => "loadbalancers",
+            Self::Listener => "listeners",
+            Self::Pool => "pools",
+            Self::Member => "members",
+            Self::HealthMonitor => "healthmonitors",
+        }
+    }
+}
+
+/// The caller's objects of a kind.
+pub fn all(kind: View, world: &World, caller: &Caller) -> Vec<Value> {
+    let ids: Vec<&String> = match kind {
+        View::LoadBalancer => world.loadbalancers.keys().collect(),
+        View::Listener => world.listeners.keys().collect(),
+        View::Pool => world.pools.keys().collect(),
+        View::Member => world.members.keys().collect(),
+        View::HealthMonitor => world.healthmonitors.keys().collect(),
+    };
+    let views = ids.into_iter().map(|id| show(kind, world, id));
+    views.filter(|view| view["project_id"] == caller.project_id.as_str()).collect()
+}
+
+/// One object; null where it is not there.
+pub fn show(kind: View, world: &World, id: &str) -> Value {
+    match kind {
+        View::LoadBalancer => world.loadbalancers.get(id).map(|balancer| {
+            let listeners: Vec<Value> = world
+                .listeners
+                .values()
+                .filter(|listener| listener.loadbalancer_id == id)
+                .map(|listener| reference(&listener.meta.id))
+                .collect();
+            let pools: Vec<Value> = world.pools_of(id).map(|pool| reference(&pool.meta.id)).collect();
+            let mut view = object(balancer, &["service_group_id", "owns_vip_port", "graph_stuck"]);
+            if world.settings.octavia_minor < 29 {
+                without(&mut view, "vip_sg_ids");
+            }
+            extend(
+                view,
+                json!({ "operating_status": world.balancer_operating(balancer), "listeners": listeners, "pools": pools,
+                        "flavor_id": null, "availability_zone": null, "vip_qos_policy_id": null, "additional_vips": [],
+                        "vip_vnic_type": "normal" }),
+            )
+        }),
+        View::Listener => world.listeners.get(id).map(|listener| {
+            extend(
+                object(listener, &["loadbalancer_id", "stuck"]),
+                json!({ "operating_status": world.listener_operating(listener), "loadbalancers": [reference(&listener.loadbalancer_id)],
+                        "l7policies": [], "default_tls_container_ref": null, "sni_container_refs": [], "client_authentication": "NONE",
+                        "client_ca_tls_container_ref": null, "client_crl_container_ref": null, "tls_ciphers": null, "tls_versions": [],
+                        "alpn_protocols": [] }),
+            )
+        }),
+        View::Pool => world.pools.get(id).map(|pool| {
+            let members: Vec<Value> = world.members_of(id).map(|member| reference(&member.meta.id)).collect();
+            let listeners: Vec<Value> = world
+                .listeners
+                .values()
+                .filter(|listener| listener.default_pool_id.as_deref() == Some(id))
+                .map(|listener| reference(&listener.meta.id))
+                .collect();
+            extend(
+                object(pool, &["loadbalancer_id", "stuck"]),
+                json!({ "operating_status": world.pool_operating(pool), "loadbalancers": [reference(&pool.loadbalancer_id)], "listeners": listeners,
+                        "members": members, "healthmonitor_id": world.monitor_of(id).map(|monitor| monitor.meta.id.clone()), "tls_enabled": false,
+                        "tls_container_ref": null, "ca_tls_container_ref": null, "crl_container_ref": null, "tls_ciphers": null, "tls_versions": [],
+                        "alpn_protocols": [] }),
+            )
+        }),
+        View::Member => world
+            .members
+            .get(id)
+            .map(|member| extend(object(member, &["pool_id", "stuck"]), json!({ "vnic_type": "normal" }))),
+        View::HealthMonitor => world.healthmonitors.get(id).map(|monitor| {
+            let operating = if monitor.provisioning_status == Provisioning::PendingCreate { "OFFLINE" } else { "ONLINE" };
+            extend(
+                object(monitor, &["pool_id", "stuck"]),
+                json!({ "operating_status": operating, "pools": [reference(&monitor.pool_id)] }),
+            )
+        }),
+    }
+    .unwrap_or_default()
+}
+
+/// A balancer with its whole tree, as the reply to a graph shows it.
+pub fn graph(world: &World, id: &str) -> Value {
+    let pool_view = |pool: &str| {
+        let members: Vec<Value> = world.members_of(pool).map(|member| show(View::Member, world, &member.meta.id)).collect();
+        let monitor = world.monitor_of(pool).map(|monitor| show(View::HealthMonitor, world, &monitor.meta.id));
+        extend(show(View::Pool, world, pool), json!({ "members": members, "healthmonitor": monitor }))
+    };
+    let pools: Vec<Value> = world.pools_of(id).map(|pool| pool_view(&pool.meta.id)).collect();
+    let listeners: Vec<Value> = world
+        .listeners
+        .values()
+        .filter(|listener| listener.loadbalancer_id == id)
+        .map(|listener| {
+            let pool = listener.default_pool_id.as_deref().map(pool_view);
+            extend(show(View::Listener, world, &listener.meta.id), json!({ "default_pool": pool }))
+        })
+        .collect();
+    extend(show(View::LoadBalancer, world, id), json!({ "listeners": listeners, "pools": pools }))
+}
+
+/// The status tree.
+pub fn statuses(world: &World, id: &str) -> Value {
+    let pool_status = |pool: &str| {
+        let members: Vec<Value> = world
+            .members_of(pool)
+            .map(|member| {
+                let view = short(&show(View::Member, world, &member.meta.id));
+                extend(view, json!({ "address": member.address, "protocol_port": member.protocol_port }))
+            })
+            .collect();
+        let monitor = world.monitor_of(pool).map(|monitor| {
+            extend(short(&show(View::HealthMonitor, world, &monitor.meta.id)), json!({ "type": monitor.kind }))
+        });
+        extend(short(&show(View::Pool, world, pool)), json!({ "members": members, "health_monitor": monitor.unwrap_or_else(|| json!({})) }))
+    };
+    let listeners: Vec<Value> = world
+        .listeners
+        .values()
+        .filter(|listener| listener.loadbalancer_id == id)
+        .map(|listener| {
+            let pools: Vec<Value> = listener.default_pool_id.as_deref().map(pool_status).into_iter().collect();
+            extend(short(&show(View::Listener, world, &listener.meta.id)), json!({ "pools": pools }))
+        })
+        .collect();
+    let pools: Vec<Value> = world.pools_of(id).map(|pool| pool_status(&pool.meta.id)).collect();
+    extend(short(&show(View::LoadBalancer, world, id)), json!({ "listeners": listeners, "pools": pools }))
+}
+
+fn short(view: &Value) -> Value {
+    json!({ "id": view["id"], "name": view["name"], "provisioning_status": view["provisioning_status"],
+            "operating_status": view["operating_status"] })
+}
+
+fn reference(id: &str) -> Value {
+    json!({ "id": id })
+}
+
+/// The object's own fields without the `hidden` ones. Octavia writes its moments without a zone.
+fn object<T: Serialize>(value: &T, hidden: &[&str]) -> Value {
+    let mut view = serde_json::to_value(value).unwrap_or_default();
+    for key in hidden.iter().chain(&["revision_number"]) {
+        without(&mut view, key);
+    }
+    for key in ["created_at", "updated_at"] {
+        let moment = view[key].as_str().map(|text| text.trim_end_matches('Z').to_owned());
+        view[key] = json!(moment);
+    }
+    if let Some(project) = view.get("project_id").cloned() {
+        view["tenant_id"] = project;
+    }
+    view
+}
+
+fn extend(mut view: Value, more: Value) -> Value {
+    if let (Value::Object(view), Value::Object(more)) = (&mut view, more) {
+        view.extend(more);
+    }
+    view
+}
+
+fn without(view: &mut Value, key: &str) {
+    if let Value::Object(map) = view {
+        map.shift_remove(key);
+    }
+}

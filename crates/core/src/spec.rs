@@ -94,10 +94,10 @@ pub fn load(sources: &Sources, files: &dyn Files) -> Result<Loaded, Diagnostics>
     let parse = |text: &SourceText| tree::parse(&Arc::new(text.clone()), 0, Dialect::Stack, &report);
     let mut root = parse(&sources.main)?;
     if matches!(root.value, Value::Null) {
-        return Err(Diagnostic::error(&root.place, format!("`{}` is empty", sources.main.name))
+        let empty = Diagnostic::error(&root.place, format!("`{}` is empty", sources.main.name))
             .expected("the description of a stack")
-            .hint("`pontoon init` writes a first one from what the cloud has")
-            .into());
+            .hint("`pontoon init` writes a first one from what the cloud has");
+        return Err(Box::new(empty).into());
     }
     if let Some(text) = &sources.overlay {
         overlay::lay(&mut root, parse(text)?, &report);
@@ -114,7 +114,8 @@ pub fn load(sources: &Sources, files: &dyn Files) -> Result<Loaded, Diagnostics>
     let mut places = BTreeMap::new();
     note_places(&root, &root.place, "", &mut places);
     // Nothing was reported, so there is a stack; said as an error nevertheless, for a panic helps nobody.
-    let stack = stack.ok_or_else(|| Diagnostic::error(&root.place, "the stack could not be understood"))?;
+    let stack = stack
+        .map_err(|check::Reported| Box::new(Diagnostic::error(&root.place, "the stack could not be understood")))?;
     Ok(Loaded { stack, warnings, places })
 }
 

@@ -17,17 +17,21 @@ use super::model::{
 use super::reader::{Named, Read};
 use super::{Files, raw};
 
-/// Checks the whole file; `None` when something went to `report` that leaves no stack.
-pub(super) fn check(file: raw::File, files: &dyn Files, report: &Report) -> Option<Stack> {
+/// A value that is not there because of an error that is in the report already.
+pub(super) struct Reported;
+
+/// Checks the whole file.
+pub(super) fn check(file: raw::File, files: &dyn Files, report: &Report) -> Result<Stack, Reported> {
     names::check(&file, report);
     addresses::check(&file, report);
     check_references(&file, report);
     check_doors(&file, report);
     let raw::File { stack, cloud, network, hosts, services, balancers } = file;
     // Read before anything is given up, so that the errors of all files are reported.
-    let services: Vec<_> = services.into_iter().map(|(name, raw)| service(name, raw, &hosts, files, report)).collect();
-    let services: IndexMap<String, Service> = services.into_iter().collect::<Option<_>>()?;
-    Some(Stack {
+    let services: Vec<Result<_, Reported>> =
+        services.into_iter().map(|(name, raw)| service(name, raw, &hosts, files, report)).collect();
+    let services: IndexMap<String, Service> = services.into_iter().collect::<Result<_, _>>()?;
+    Ok(Stack {
         name: given(stack)?,
         cloud: given(cloud)?,
         network: Network {
@@ -42,20 +46,20 @@ pub(super) fn check(file: raw::File, files: &dyn Files, report: &Report) -> Opti
         hosts: hosts
             .into_iter()
             .map(|(name, group)| host_group(group.value).map(|group| (name, group)))
-            .collect::<Option<_>>()?,
+            .collect::<Result<_, _>>()?,
         balancers: balancers
             .into_iter()
             .map(|(name, raw)| balancer(raw.value, &services).map(|balancer| (name, balancer)))
-            .collect::<Option<_>>()?,
+            .collect::<Result<_, _>>()?,
         services,
     })
 }
 
-/// Every name that refers to something of the file.
+/// Every name that refers to something of the file. A file without any host group or service has got an error for that.
 fn check_references(file: &raw::File, report: &Report) {
     for (name, service) in &file.services {
         match &service.value.hosts {
-            Read::Is(hosts) if !file.hosts.contains_key(&hosts.value) => {
+            Read::Is(hosts) if !file.hosts.is_empty() && !file.hosts.contains_key(&hosts.value) => {
                 report.error(|| unknown(hosts, &format!("service `{name}`"), "host group", &file.hosts));
             }
             Read::Absent if file.hosts.len() > 1 => report.error(|| {
@@ -69,6 +73,7 @@ fn check_references(file: &raw::File, report: &Report) {
     for (name, balancer) in &file.balancers {
         let Some(service) = balancer.value.service.located() else { continue };
         match file.services.get(&service.value) {
+            None if file.services.is_empty() => {}
             None => report.error(|| unknown(service, &format!("balancer `{name}`"), "service", &file.services)),
             Some(found) if matches!(found.value.port, Read::Absent) => report.error(|| {
                 let message = format!("service `{}` of balancer `{name}` has no port", service.value);
@@ -88,7 +93,6 @@ fn unknown<T>(wrong: &Located<String>, what: &str, kind: &str, known: &Named<T>)
         .expected(format!("the name of a {kind}"))
         .hint(match nearest(wanted, keys(known)) {
             Some(near) => format!("did you mean `{near}`?"),
-            None if known.is_empty() => format!("the file describes no {kind}"),
             None => format!("the file has {}", listed(keys(known))),
         })
 }
@@ -120,8 +124,8 @@ fn check_doors(file: &raw::File, report: &Report) {
     }
 }
 
-fn host_group(raw: raw::HostGroup) -> Option<HostGroup> {
-    Some(HostGroup {
+fn host_group(raw: raw::HostGroup) -> Result<HostGroup, Reported> {
+    Ok(HostGroup {
         count: given(raw.count)?,
         image: given(raw.image)?,
         flavor: given(raw.flavor)?,
@@ -140,7 +144,7 @@ fn service(
     hosts: &Named<raw::HostGroup>,
     files: &dyn Files,
     report: &Report,
-) -> Option<(String, Service)> {
+) -> Result<(String, Service), Reported> {
     let raw = raw.value;
     let image = raw.image.and_then(|text, place| documents::image(&name, text, place, files, report));
     let user_data = raw.user_data.and_then(|text, place| documents::user_data(&name, text, place, files, report));
@@ -151,14 +155,14 @@ fn service(
         address: optional(raw.address)?,
         port: optional(raw.port)?,
         user_data: optional(user_data)?,
-        hosts: optional(raw.hosts)?.or_else(only_group)?,
+        hosts: optional(raw.hosts)?.or_else(only_group).ok_or(Reported)?,
         limits: Limits { cpu: optional(raw.cpu)?, memory: optional(raw.memory)? },
         announce: Announce { capabilities: list(raw.capabilities)?, monitor: list(raw.monitor)? },
     };
-    Some((name, service))
+    Ok((name, service))
 }
 
-fn balancer(raw: raw::Balancer, services: &IndexMap<String, Service>) -> Option<Balancer> {
+fn balancer(raw: raw::Balancer, services: &IndexMap<String, Service>) -> Result<Balancer, Reported> {
     let (service, protocol) = (given(raw.service)?, given(raw.protocol)?);
     let monitored = || {
         services.get(&service)?.announce.monitor.iter().find_map(|point| match point {
@@ -167,7 +171,7 @@ fn balancer(raw: raw::Balancer, services: &IndexMap<String, Service>) -> Option<
         })
     };
     let root = || (protocol == Protocol::Http).then(|| "/".to_owned());
-    Some(Balancer {
+    Ok(Balancer {
         listen: given(raw.listen)?,
         protocol,
         method: given(raw.method)?,
@@ -180,20 +184,20 @@ fn balancer(raw: raw::Balancer, services: &IndexMap<String, Service>) -> Option<
 }
 
 /// A value that has to be there.
-fn given<T>(read: Read<T>) -> Option<T> {
-    optional(read).flatten()
+fn given<T>(read: Read<T>) -> Result<T, Reported> {
+    optional(read)?.ok_or(Reported)
 }
 
-/// A value that may be left out; `None` when it is wrong.
-fn optional<T>(read: Read<T>) -> Option<Option<T>> {
+/// A value that may be left out.
+fn optional<T>(read: Read<T>) -> Result<Option<T>, Reported> {
     match read {
-        Read::Absent => Some(None),
-        Read::Wrong => None,
-        Read::Is(located) => Some(Some(located.value)),
+        Read::Absent => Ok(None),
+        Read::Wrong => Err(Reported),
+        Read::Is(located) => Ok(Some(located.value)),
     }
 }
 
-fn list<T>(read: Read<Vec<Located<T>>>) -> Option<Vec<T>> {
+fn list<T>(read: Read<Vec<Located<T>>>) -> Result<Vec<T>, Reported> {
     optional(read).map(|items| items.unwrap_or_default().into_iter().map(|item| item.value).collect())
 }
 

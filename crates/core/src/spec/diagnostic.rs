@@ -66,6 +66,11 @@ impl Place {
         self.source.text.lines().nth(self.line() - 1).unwrap_or_default()
     }
 
+    /// From the start of this piece to the end of `last`, of the same text.
+    pub(super) fn up_to(&self, last: &Self) -> Self {
+        Self::new(&self.source, self.start, last.end)
+    }
+
     /// Where the piece begins, in bytes.
     pub(super) fn start(&self) -> usize {
         self.start
@@ -182,19 +187,17 @@ impl Diagnostic {
         let indent = " ".repeat(self.place.column() - 1 - skipped);
         let carets = "^".repeat(self.place.width().min(WINDOW));
         let expected = self.expected.as_ref().map_or_else(String::new, |expected| format!(" expected {expected}"));
-        let mut text = format!(
-            "{}: {}\n{gutter}--> {}\n{gutter} |\n{line} | {source}\n{gutter} | {indent}{carets}{expected}\n",
-            self.severity,
-            printable(&self.message),
-            self.place,
-        );
-        if let Some((place, note)) = &self.note {
-            text.push_str(&format!("note: {note} at {place}\n"));
-        }
-        if let Some(hint) = &self.hint {
-            text.push_str(&format!("hint: {}\n", printable(hint)));
-        }
-        text
+        let mut lines = vec![
+            format!("{}: {}", self.severity, printable(&self.message)),
+            format!("{gutter}--> {}", self.place),
+            format!("{gutter} |"),
+            format!("{line} | {source}"),
+            format!("{gutter} | {indent}{carets}{expected}"),
+        ];
+        lines.extend(self.note.as_ref().map(|(place, note)| format!("note: {} at {place}", printable(note))));
+        lines.extend(self.hint.as_ref().map(|hint| format!("hint: {}", printable(hint))));
+        lines.push(String::new());
+        lines.join("\n")
     }
 
     /// The diagnostic as programs read it. Lines and columns count from 1, columns and width in characters.
@@ -228,11 +231,9 @@ pub struct Diagnostics {
 impl Diagnostics {
     /// All of them as people read them, with a blank line in between.
     pub fn render(&self) -> String {
-        let mut text = self.list.iter().map(Diagnostic::render).collect::<Vec<_>>().join("\n");
-        if self.more > 0 {
-            text.push_str(&format!("\nand {} more\n", self.more));
-        }
-        text
+        let mut parts: Vec<String> = self.list.iter().map(Diagnostic::render).collect();
+        parts.extend((self.more > 0).then(|| format!("and {} more\n", self.more)));
+        parts.join("\n")
     }
 
     /// All of them as programs read them.
@@ -241,9 +242,9 @@ impl Diagnostics {
     }
 }
 
-impl From<Diagnostic> for Diagnostics {
-    fn from(diagnostic: Diagnostic) -> Self {
-        Self { list: vec![diagnostic], more: 0 }
+impl From<Box<Diagnostic>> for Diagnostics {
+    fn from(diagnostic: Box<Diagnostic>) -> Self {
+        Self { list: vec![*diagnostic], more: 0 }
     }
 }
 
@@ -321,24 +322,24 @@ pub(super) fn listed<'a>(words: impl IntoIterator<Item = &'a str>) -> String {
 /// Levenshtein's edit distance, with a swap of two neighbours as one edit.
 fn distance(a: &str, b: &str) -> usize {
     let b: Vec<char> = b.chars().collect();
-    let mut before: Vec<usize> = Vec::new();
-    let mut last: Vec<usize> = (0..=b.len()).collect();
+    let mut two_above: Vec<usize> = Vec::new();
+    let mut above: Vec<usize> = (0..=b.len()).collect();
     let mut previous = None;
     for (i, x) in a.chars().enumerate() {
         let mut row = vec![i + 1];
         for (j, y) in b.iter().enumerate() {
             let at = |row: &[usize], index: usize| row.get(index).copied().unwrap_or(usize::MAX / 2);
-            let mut least = (at(&last, j) + usize::from(x != *y)).min(at(&last, j + 1) + 1).min(at(&row, j) + 1);
+            let mut least = (at(&above, j) + usize::from(x != *y)).min(at(&above, j + 1) + 1).min(at(&row, j) + 1);
             let swapped = j > 0 && previous == Some(*y) && b.get(j - 1) == Some(&x);
             if swapped {
-                least = least.min(at(&before, j - 1) + 1);
+                least = least.min(at(&two_above, j - 1) + 1);
             }
             row.push(least);
         }
         previous = Some(x);
-        before = std::mem::replace(&mut last, row);
+        two_above = std::mem::replace(&mut above, row);
     }
-    last.last().copied().unwrap_or_default()
+    above.last().copied().unwrap_or_default()
 }
 
 /// The most characters of one source line that are shown.

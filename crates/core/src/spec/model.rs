@@ -281,7 +281,9 @@ pub enum Method {
 impl Stack {
     /// The names of all hosts with their group, in order: `lxd0`, `lxd1`, ….
     pub fn host_names(&self) -> impl Iterator<Item = (String, &str)> {
-        self.hosts.iter().flat_map(|(group, hosts)| (0..hosts.count).map(move |n| (format!("{group}{n}"), group.as_str())))
+        self.hosts
+            .iter()
+            .flat_map(|(group, hosts)| (0..hosts.count).map(move |n| (format!("{group}{n}"), group.as_str())))
     }
 
     /// The names of all containers with their service, in order: `hugo-0`, `hugo-1`, ….

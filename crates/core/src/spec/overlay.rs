@@ -56,7 +56,7 @@ pub(super) fn set(base: &mut Node, assignment: &str, report: &Report) {
                 merge_table(base, partial, FILE, "the file", report);
             }
         }
-        Err(error) => report.error(|| error),
+        Err(error) => report.error(|| *error),
     }
 }
 
@@ -118,8 +118,9 @@ fn merge_named(base: Option<&mut Node>, over: Entry, kind: &str, fields: &'stati
         (_, Value::Null) => return,
         (Value::Map(base), Value::Map(over)) => (base, over),
         (Value::Null, Value::Map(over)) => (&mut Map::new(), over),
-        (base, over_value) => {
-            *base = over_value;
+        // One of them is wrong; the reader finds out.
+        (_, value) => {
+            *base = Node { value, place: over.node.place };
             return;
         }
     };

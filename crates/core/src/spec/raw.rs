@@ -11,8 +11,7 @@ use super::model::{
 };
 use super::reader::{Named, Read, Table, Unfit};
 use super::scalars::{
-    address, choice, cidr, cloud, cpus, document, floating_ip, memory, monitoring_point, path, port, range, text,
-    whole, word,
+    address, choice, cidr, cloud, cpus, floating_ip, memory, monitoring_point, path, port, range, text, whole, word,
 };
 use super::tree::{Node, Scalar};
 use crate::address::AddressRange;
@@ -77,16 +76,14 @@ pub(super) struct Balancer {
 pub(super) fn read(root: &Node, report: &Report) -> File {
     let start = Place::new(root.place.source(), 0, 0);
     let table = Table::open(root, &start, "the file".to_owned(), FILE, report);
-    let file = File {
+    table.read_with(|table| File {
         stack: table.scalar("stack", text),
         cloud: table.scalar("cloud", cloud),
         network: table.table("network", network),
         hosts: table.named("hosts", "host group", host_group),
         services: table.named("services", "service", service),
         balancers: table.named("balancers", "balancer", balancer),
-    };
-    table.done();
-    file
+    })
 }
 
 fn network(table: &Table<'_>) -> Network {
@@ -144,7 +141,7 @@ fn service(table: &Table<'_>) -> Service {
         replicas: table.scalar("replicas", whole(0, MOST_REPLICAS.into())),
         address: table.scalar("address", address),
         port: table.scalar("port", port),
-        user_data: table.scalar("user_data", document),
+        user_data: table.document("user_data"),
         hosts: table.scalar("hosts", text),
         cpu,
         memory,
@@ -157,15 +154,14 @@ fn service(table: &Table<'_>) -> Service {
 fn read_monitoring_point(node: &Node, what: &str, report: &Report) -> Option<MonitoringPoint> {
     let what = format!("a monitoring point in {what}");
     let table = Table::open(node, &node.place, what.clone(), MONITORING_POINT, report);
-    let mut points: Vec<_> = MONITORING_POINT
-        .iter()
-        .filter_map(|field| match table.scalar(field.name, |scalar| monitoring_point(field.name, scalar)) {
+    let mut points: Vec<Option<MonitoringPoint>> = table.read_with(|table| {
+        let read = |name| match table.scalar(name, |scalar| monitoring_point(name, scalar)) {
             Read::Absent => None,
             Read::Wrong => Some(None),
             Read::Is(point) => Some(Some(point.value)),
-        })
-        .collect();
-    table.done();
+        };
+        MONITORING_POINT.iter().filter_map(|field| read(field.name)).collect()
+    });
     if points.len() == 1 {
         return points.pop().flatten();
     }

@@ -72,6 +72,8 @@ pub(super) struct Table<'a> {
     pub(super) what: String,
     pub(super) report: &'a Report,
     taken: RefCell<BTreeSet<&'static str>>,
+    /// Fields that an unknown one was probably meant to be; that they are missing is no news.
+    misspelt: BTreeSet<&'static str>,
 }
 
 impl<'a> Table<'a> {
@@ -86,12 +88,19 @@ impl<'a> Table<'a> {
         let map = map_of(node, report, || {
             (what.clone(), format!("its fields, such as `{}`", fields.first().map_or("", |field| field.name)))
         });
+        let mut misspelt = BTreeSet::new();
         for (name, entry) in map.into_iter().flatten() {
             if fields.iter().all(|field| field.name != name) {
                 report.error(|| unknown_field(name, &entry.key, &what, fields));
+                misspelt.extend(nearest(name, fields.iter().map(|field| field.name)));
             }
         }
-        Self { fields, map, place: place.clone(), what, report, taken: RefCell::default() }
+        Self { fields, map, place: place.clone(), what, report, taken: RefCell::default(), misspelt }
+    }
+
+    /// The scalar of field `name` as it is written.
+    pub(super) fn document(&self, name: &'static str) -> Read<Scalar> {
+        self.scalar(name, |scalar| Ok(scalar.clone()))
     }
 
     /// The scalar of field `name`, as `parse` understands it.
@@ -138,19 +147,17 @@ impl<'a> Table<'a> {
         };
         let what =
             if self.what.starts_with("the ") { format!("`{name}`") } else { format!("`{name}` of {}", self.what) };
-        let table = match self.entry(name) {
-            Some(entry) => Table::open(&entry.node, &entry.key, what, fields, self.report),
-            None => {
-                if matches!(presence, Presence::Required) {
-                    self.missing(name, &format!("add `{name}:` and under it its fields"));
-                }
-                let (place, taken) = (self.place.clone(), RefCell::default());
-                Table { fields, map: None, place, what, report: self.report, taken }
+        let table = if let Some(entry) = self.entry(name) {
+            Table::open(&entry.node, &entry.key, what, fields, self.report)
+        } else {
+            if matches!(presence, Presence::Required) {
+                self.missing(name, &format!("add `{name}:` and under it its fields"));
             }
+            let place = self.place.clone();
+            let (taken, misspelt) = (RefCell::default(), BTreeSet::new());
+            Table { fields, map: None, place, what, report: self.report, taken, misspelt }
         };
-        let value = read(&table);
-        table.done();
-        value
+        table.read_with(read)
     }
 
     /// The named tables in field `name`, each as `read` understands it; `kind` is what one of them is called.
@@ -163,24 +170,29 @@ impl<'a> Table<'a> {
             return Named::new();
         };
         let map = map_of(&entry.node, self.report, || (format!("`{name}`"), format!("each {kind} under its name")));
+        if matches!(presence, Presence::Required) && map.is_some_and(Map::is_empty) {
+            self.report.error(|| {
+                Diagnostic::error(&entry.key, format!("`{name}` is empty"))
+                    .expected(format!("at least one {kind}"))
+                    .hint(format!("write each {kind} under its name, indented"))
+            });
+        }
         map.into_iter()
             .flatten()
             .map(|(name, entry)| {
                 let table = Table::open(&entry.node, &entry.key, format!("{kind} `{name}`"), fields, self.report);
-                let value = read(&table);
-                table.done();
-                (name.clone(), Located { value, place: entry.key.clone() })
+                (name.clone(), Located { value: table.read_with(&read), place: entry.key.clone() })
             })
             .collect()
     }
 
-    /// Checks, in tests, that exactly the fields of the table were read, so that the schema cannot promise more or less.
-    pub(super) fn done(&self) {
-        #[cfg(test)]
-        {
-            let known: BTreeSet<_> = self.fields.iter().map(|field| field.name).collect();
-            assert_eq!(*self.taken.borrow(), known, "the fields read of {}", self.what);
-        }
+    /// What `read` makes of the table. It has to look at every field that the table knows and at no other, or the
+    /// schema would promise more or less than is read; that is our own mistake, so tests stop at it.
+    pub(super) fn read_with<T>(&self, read: impl FnOnce(&Self) -> T) -> T {
+        let value = read(self);
+        let known: BTreeSet<_> = self.fields.iter().map(|field| field.name).collect();
+        debug_assert_eq!(*self.taken.borrow(), known, "the fields read of {}", self.what);
+        value
     }
 
     fn parsed<T>(&self, name: &str, node: &Node, parse: impl Fn(&Scalar) -> Result<T, Unfit>) -> Option<T> {
@@ -216,10 +228,7 @@ impl<'a> Table<'a> {
         match self.field(name).map_or(Presence::Optional, |field| field.presence) {
             Presence::Default(text) => default_of(text).map_or(Read::Absent, |node| located(&node, &self.place)),
             Presence::Required => {
-                // A table that is no table has been reported; that all its fields are missing is no news.
-                if self.map.is_some() {
-                    self.missing(name, &format!("add `{name}: …`"));
-                }
+                self.missing(name, &format!("add `{name}: …`"));
                 Read::Absent
             }
             Presence::Optional => Read::Absent,
@@ -237,6 +246,10 @@ impl<'a> Table<'a> {
     }
 
     fn missing(&self, name: &str, hint: &str) {
+        // A table that is no table has been reported; that all its fields are missing is no news.
+        if self.map.is_none() || self.misspelt.contains(name) {
+            return;
+        }
         self.report.error(|| {
             let about = self.field(name).map_or("", |field| field.about);
             Diagnostic::error(&self.place, format!("{} has no `{name}`", self.what))

@@ -29,11 +29,6 @@ pub(super) fn text(scalar: &Scalar) -> Result<String> {
     }
 }
 
-/// Any text, however long.
-pub(super) fn document(scalar: &Scalar) -> Result<Scalar> {
-    Ok(scalar.clone())
-}
-
 /// The name of an entry of clouds.yaml that can be part of a file name.
 pub(super) fn cloud(scalar: &Scalar) -> Result<String> {
     let name = text(scalar)?;

@@ -77,28 +77,25 @@ pub(super) enum Dialect {
     CloudConfig,
 }
 
+/// Why a text is no document: the one error that stops the reading.
+pub(super) type Wrong = Box<Diagnostic>;
+
 /// A file for people is far smaller; 10,000 services with a few fields each fit.
 const MOST_BYTES: usize = 1 << 20;
 /// Counted after aliases: an alias counts as everything that it stands for.
-const MOST_NODES: usize = 100_000;
+const MOST_NODES: usize = 200_000;
 /// The deepest field of a stack lies at 6. Also keeps every walk over the tree off the end of the thread's stack.
 const MOST_DEPTH: usize = 32;
 
 /// The one document in `source`, counted from byte `from` (which is 0 for a file). A key that is given twice goes to
 /// `report` and its first value stays.
-pub(super) fn parse(
-    source: &Arc<SourceText>,
-    from: usize,
-    dialect: Dialect,
-    report: &Report,
-) -> Result<Node, Diagnostic> {
+pub(super) fn parse(source: &Arc<SourceText>, from: usize, dialect: Dialect, report: &Report) -> Result<Node, Wrong> {
     let text = source.text.get(from..).unwrap_or_default();
     if text.len() > MOST_BYTES {
-        return Err(Diagnostic::error(
-            &Place::new(source, from, from),
-            format!("`{}` is larger than 1 MiB", source.name),
-        )
-        .hint("put long texts into files of their own and name them by `user_data`"));
+        return refuse(
+            Diagnostic::error(&Place::new(source, from, from), format!("`{}` is larger than 1 MiB", source.name))
+                .hint("put long texts into files of their own and name them by `user_data`"),
+        );
     }
     let mut options = Options::default();
     options.set_emit_comments(false);
@@ -132,29 +129,30 @@ struct Built {
 }
 
 impl<'a> Builder<'a> {
-    fn document(mut self) -> Result<Node, Diagnostic> {
+    fn document(mut self) -> Result<Node, Wrong> {
         let mut root = None;
         while let Some((event, span)) = self.next()? {
             match event {
-                Event::StreamStart | Event::DocumentEnd => {}
                 Event::StreamEnd => break,
                 Event::DocumentStart(..) if root.is_some() => {
-                    return Err(Diagnostic::error(&self.place(&span), "a second document begins here")
-                        .expected("one document")
-                        .hint("remove the line `---`, or move what follows it into a file of its own"));
+                    return refuse(
+                        Diagnostic::error(&self.place(&span), "a second document begins here")
+                            .expected("one document")
+                            .hint("remove the line `---`, or move what follows it into a file of its own"),
+                    );
                 }
-                Event::DocumentStart(..) => {}
+                Event::StreamStart | Event::DocumentStart(..) | Event::DocumentEnd => {}
                 event => root = Some(self.node(event, &span, 0)?.node),
             }
         }
         Ok(root.unwrap_or(Node { value: Value::Null, place: self.whole }))
     }
 
-    fn node(&mut self, event: Event<'a>, span: &Span, depth: usize) -> Result<Built, Diagnostic> {
+    fn node(&mut self, event: Event<'a>, span: &Span, depth: usize) -> Result<Built, Wrong> {
         let place = self.place(span);
         self.nodes += 1;
         if depth > MOST_DEPTH || self.nodes > MOST_NODES {
-            return Err(too_much(&place));
+            return refuse(too_much(&place));
         }
         let before = self.nodes;
         let tag = match &event {
@@ -163,19 +161,21 @@ impl<'a> Builder<'a> {
         };
         if tag.is_some() && self.dialect == Dialect::Stack {
             let place = span.tag_span().map_or_else(|| place.clone(), |tag| self.place(&tag));
-            return Err(
-                Diagnostic::error(&place, "a YAML tag has no meaning here").hint("remove the word with the `!`")
+            return refuse(
+                Diagnostic::error(&place, "a YAML tag has no meaning here").hint("remove the word with the `!`"),
             );
         }
         let (anchor, built) = match event {
             Event::Alias(id) => {
-                let anchored = self.anchors.get(&id).ok_or_else(|| {
-                    Diagnostic::error(&place, "the alias stands for something that contains it")
-                        .hint("write the value out")
-                })?;
+                let Some(anchored) = self.anchors.get(&id) else {
+                    return refuse(
+                        Diagnostic::error(&place, "the alias stands for something that contains it")
+                            .hint("write the value out"),
+                    );
+                };
                 self.nodes += anchored.nodes;
                 if depth + anchored.depth > MOST_DEPTH || self.nodes > MOST_NODES {
-                    return Err(too_much(&place));
+                    return refuse(too_much(&place));
                 }
                 (0, Built { node: anchored.node.clone(), depth: anchored.depth })
             }
@@ -186,7 +186,7 @@ impl<'a> Builder<'a> {
             }
             Event::SequenceStart(_, anchor, _) => (anchor, self.list(place, depth)?),
             Event::MappingStart(_, anchor, _) => (anchor, self.map(place, depth)?),
-            _ => return Err(Diagnostic::error(&place, "not valid YAML")),
+            _ => return refuse(Diagnostic::error(&place, "not valid YAML")),
         };
         if anchor != 0 {
             let nodes = self.nodes - before + 1;
@@ -195,10 +195,11 @@ impl<'a> Builder<'a> {
         Ok(built)
     }
 
-    fn list(&mut self, place: Place, depth: usize) -> Result<Built, Diagnostic> {
+    fn list(&mut self, mut place: Place, depth: usize) -> Result<Built, Wrong> {
         let (mut items, mut deepest) = (Vec::new(), 0);
         while let Some((event, span)) = self.next()? {
             if matches!(event, Event::SequenceEnd) {
+                place = place.up_to(&self.place(&span));
                 break;
             }
             let item = self.node(event, &span, depth + 1)?;
@@ -208,17 +209,20 @@ impl<'a> Builder<'a> {
         Ok(Built { node: Node { value: Value::List(items), place }, depth: deepest + 1 })
     }
 
-    fn map(&mut self, place: Place, depth: usize) -> Result<Built, Diagnostic> {
+    fn map(&mut self, mut place: Place, depth: usize) -> Result<Built, Wrong> {
         let (mut map, mut deepest) = (Map::new(), 0);
         while let Some((event, span)) = self.next()? {
             if matches!(event, Event::MappingEnd) {
+                place = place.up_to(&self.place(&span));
                 break;
             }
             let key = self.node(event, &span, depth + 1)?.node;
             let Value::Scalar(Scalar { text: name, .. }) = key.value else {
-                return Err(Diagnostic::error(&key.place, "a key has to be a single value")
-                    .expected("a name and a `:`")
-                    .hint("quote the key if it begins with a special character"));
+                return refuse(
+                    Diagnostic::error(&key.place, "a key has to be a single value")
+                        .expected("a name and a `:`")
+                        .hint("quote the key if it begins with a special character"),
+                );
             };
             let Some((event, span)) = self.next()? else { break };
             let value = self.node(event, &span, depth + 1)?;
@@ -237,8 +241,8 @@ impl<'a> Builder<'a> {
         Ok(Built { node: Node { value: Value::Map(map), place }, depth: deepest + 1 })
     }
 
-    fn next(&mut self) -> Result<Option<(Event<'a>, Span)>, Diagnostic> {
-        self.events.next().transpose().map_err(|error| self.syntax(&error))
+    fn next(&mut self) -> Result<Option<(Event<'a>, Span)>, Wrong> {
+        self.events.next().transpose().map_err(|error| Box::new(self.syntax(&error)))
     }
 
     fn place(&self, span: &Span) -> Place {
@@ -258,6 +262,10 @@ impl<'a> Builder<'a> {
             "look at the indentation, at brackets and quotes left open, and at the line before this one"
         })
     }
+}
+
+fn refuse<T>(diagnostic: Diagnostic) -> Result<T, Wrong> {
+    Err(Box::new(diagnostic))
 }
 
 fn too_much(place: &Place) -> Diagnostic {

@@ -143,26 +143,22 @@ fn one_place_each(fixed: &[Fixed<'_>], report: &Report) {
             seen.insert(new.address, new);
             continue;
         };
-        report.error(|| match (old.owner, new.owner) {
-            (Owner::Balancer(first, a), Owner::Balancer(second, b)) => {
-                let message = match a.filter(|_| a == b) {
-                    Some(port) => format!("balancers `{first}` and `{second}` both listen on `{}:{port}`", new.address),
-                    None => format!("balancers `{first}` and `{second}` both have the address `{}`", new.address),
-                };
-                Diagnostic::error(new.place, message)
-                    .expected("an address of its own for every balancer")
-                    .note(old.place, format!("balancer `{first}` has it"))
-                    .hint("choose another address, or leave it out and let Neutron choose")
-            }
-            _ => {
-                let (taken, owner) = (old.owner.named(), new.owner.named());
-                Diagnostic::error(new.place, format!("the address `{}` of {owner} is that of {taken}", new.address))
-                    .expected("an address in one place")
-                    .note(old.place, format!("{taken} has it"))
-                    .hint("choose another address, or leave one of the two out")
-            }
-        });
+        report.error(|| taken_twice(old, new));
     }
+}
+
+fn taken_twice(old: &Fixed<'_>, new: &Fixed<'_>) -> Diagnostic {
+    let (address, first, second) = (new.address, old.owner.named(), new.owner.named());
+    let message = match (old.owner, new.owner) {
+        (Owner::Balancer(_, Some(a)), Owner::Balancer(_, Some(b))) if a == b => {
+            format!("{first} and {second} both listen on `{address}:{a}`")
+        }
+        _ => format!("the address `{address}` of {second} is that of {first}"),
+    };
+    Diagnostic::error(new.place, message)
+        .expected("an address of its own")
+        .note(old.place, format!("{first} has it"))
+        .hint("choose another address, or leave one of the two out")
 }
 
 fn one_floating_ip_each(file: &raw::File, report: &Report) {

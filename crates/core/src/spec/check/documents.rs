@@ -152,7 +152,7 @@ fn checked(
             None
         }
         Err(error) => {
-            report.error(|| error);
+            report.error(|| *error);
             None
         }
     }

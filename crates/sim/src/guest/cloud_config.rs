@@ -29,6 +29,8 @@ pub(crate) struct Declared {
     pub(crate) commands: Vec<String>,
     /// `hostname`, or `fqdn` up to its first dot.
     pub(crate) hostname: Option<String>,
+    /// Whether some script adds a user to a group whose name it holds in a variable: which user cannot be read.
+    pub(crate) adds_members_by_variable: bool,
     /// The `lxd` key as it stands.
     pub(crate) lxd: Option<Value>,
     /// The whole document, for questions that need no structure.
@@ -79,8 +81,7 @@ impl Declared {
         };
         declared.files = list(&values, "write_files").filter_map(written_file).collect();
         declared.packages = list(&values, "packages").filter_map(package).collect();
-        declared.commands =
-            list(&values, "bootcmd").chain(list(&values, "runcmd")).map(|entry| command_line(entry)).collect();
+        declared.commands = list(&values, "bootcmd").chain(list(&values, "runcmd")).map(command_line).collect();
         declared.host_key = values.pointer("/ssh_keys/ed25519_private").and_then(Value::as_str).map(str::to_owned);
         declared.hostname = string(&values, "hostname")
             .or_else(|| string(&values, "fqdn"))
@@ -103,6 +104,10 @@ impl Declared {
         if self.text.trim().is_empty() || first.starts_with("#!") {
             return Ok(Value::Null);
         }
+        let other_kinds = ["#cloud-boothook", "#include", "#part-handler", "## template:", "Content-Type: multipart"];
+        if other_kinds.iter().any(|kind| first.starts_with(kind)) {
+            return Ok(Value::Null);
+        }
         if first != "#cloud-config" {
             self.warnings.push(format!(
                 "Unhandled non-multipart (text/x-not-multipart) userdata: 'b'{}'...'",
@@ -118,6 +123,13 @@ impl Declared {
         }
     }
 
+    /// Commands and the lines of written files.
+    fn lines_of_shell(&self) -> Vec<String> {
+        let of_files = self.files.iter().map(|file| String::from_utf8_lossy(&file.content).into_owned());
+        let texts = self.commands.iter().cloned().chain(of_files);
+        texts.flat_map(|text| text.lines().map(|line| line.trim().to_owned()).collect::<Vec<_>>()).collect()
+    }
+
     /// Group membership that is given beside the users: the `groups` key, and commands that add a user to a group.
     fn add_groups(&mut self, values: &Value) {
         let mut memberships: Vec<(String, String)> = Vec::new();
@@ -126,20 +138,18 @@ impl Declared {
                 memberships.extend(words(members).into_iter().map(|user| (user, group.clone())));
             }
         }
-        for command in &self.commands {
-            let words: Vec<&str> = command.split_whitespace().collect();
-            match words.as_slice() {
-                ["usermod", "-aG" | "-a", groups, user] => {
-                    memberships.extend(groups.split(',').map(|group| ((*user).to_owned(), group.to_owned())));
-                }
-                ["usermod", "-a", "-G", groups, user] => {
-                    memberships.extend(groups.split(',').map(|group| ((*user).to_owned(), group.to_owned())));
-                }
-                ["adduser", user, group] | ["gpasswd", "-a", user, group] => {
-                    memberships.push(((*user).to_owned(), (*group).to_owned()));
-                }
-                _ => {}
+        for line in self.lines_of_shell() {
+            let line = line.split(['|', '&', ';']).next().unwrap_or_default();
+            let words: Vec<&str> = line.split_whitespace().collect();
+            let (groups, user) = match words.as_slice() {
+                ["usermod", "-aG" | "-Ga", groups, user] | ["usermod", "-a", "-G", groups, user] => (*groups, *user),
+                ["adduser", user, group] | ["gpasswd", "-a", user, group] => (*group, *user),
+                _ => continue,
+            };
+            if user.contains('$') {
+                self.adds_members_by_variable = true;
             }
+            memberships.extend(groups.split(',').map(|group| (user.to_owned(), group.to_owned())));
         }
         for (user, group) in memberships {
             if let Some(user) = self.users.get_mut(&user) {

@@ -27,38 +27,38 @@ impl Report {
 }
 
 /// Judges a run of `declared`. `network` says whether the system has an address, `outside` whether it can fetch things.
-pub(crate) fn judge(declared: &Declared, network: Result<(), String>, outside: Result<(), String>) -> Report {
+pub(crate) fn judge(declared: &Declared, network: Result<(), String>, outside: &Result<(), String>) -> Report {
     let mut report = Report { warnings: declared.warnings.clone(), ..Report::default() };
     report.log.push_str("Cloud-init v. 24.4 running 'init' (simulated: declarations are read, nothing is run)\n");
     if let Err(reason) = network {
-        report.log.push_str(&format!("no network: {reason}\n"));
+        report.log.extend([format!("no network: {reason}\n")]);
         report
             .errors
             .push(format!("network: no address on any interface, timed out waiting for the network ({reason})"));
         return report;
     }
     if let Some(broken) = &declared.broken {
-        report.log.push_str(&format!("{broken}\n"));
+        report.log.extend([format!("{broken}\n")]);
         report.errors.push(broken.clone());
         return report;
     }
-    if let Err(reason) = &outside {
-        if !declared.packages.is_empty() {
-            report.log.push_str(&format!(
-                "Err:1 http://archive.ubuntu.com/ubuntu noble InRelease\n  {reason}\n\
+    if let Err(reason) = outside
+        && !declared.packages.is_empty()
+    {
+        report.log.extend([format!(
+            "Err:1 http://archive.ubuntu.com/ubuntu noble InRelease\n  {reason}\n\
                  E: Unable to locate package {}\n\
                  [WARNING]: Running module package_update_upgrade_install failed\n",
-                declared.packages.join(" ")
-            ));
-            report.errors.push(format!(
-                "('package_update_upgrade_install', ProcessExecutionError(\"Unexpected error while running command. \
+            declared.packages.join(" ")
+        )]);
+        report.errors.push(format!(
+            "('package_update_upgrade_install', ProcessExecutionError(\"Unexpected error while running command. \
                  Command: ['apt-get', 'install', '{}'] Exit code: 100 Reason: {reason}\"))",
-                declared.packages.join("', '")
-            ));
-        }
+            declared.packages.join("', '")
+        ));
     }
     if let Some(failed) = declared.commands.iter().find(|command| fails(command, outside.is_ok())) {
-        report.log.push_str(&format!("runcmd: `{failed}` failed\n[WARNING]: Failed to run module scripts_user\n"));
+        report.log.extend([format!("runcmd: `{failed}` failed\n[WARNING]: Failed to run module scripts_user\n")]);
         report
             .errors
             .push("('scripts_user', RuntimeError('Runparts: 1 failures (runcmd) in 1 attempted commands'))".to_owned());
@@ -104,7 +104,7 @@ pub(crate) fn status(report: Option<&Report>, format: Format) -> (String, u8) {
         Format::Short => format!("status: {status}\n"),
         Format::Long => {
             let errors = report.map(|report| report.errors.as_slice()).unwrap_or_default();
-            let errors: String = errors.iter().map(|error| format!("\n  - {error}")).collect();
+            let errors: String = errors.iter().flat_map(|error| ["\n  - ", error]).collect();
             format!(
                 "status: {status}\nextended_status: {extended}\nboot_status_code: enabled-by-generator\nerrors:{}\n",
                 { if errors.is_empty() { " []".to_owned() } else { errors } }
@@ -147,15 +147,15 @@ mod tests {
 
     #[test]
     fn packages_without_a_way_out_fail_by_the_name_of_their_module() {
-        let report = judge(&read("#cloud-config\npackages: [git]\n"), Ok(()), Err("no route".into()));
+        let report = judge(&read("#cloud-config\npackages: [git]\n"), Ok(()), &Err("no route".into()));
         assert!(report.errors[0].contains("package_update_upgrade_install"));
         assert!(report.log.contains("no route"));
-        assert!(judge(&read("#cloud-config\npackages: [git]\n"), Ok(()), Ok(())).succeeded());
+        assert!(judge(&read("#cloud-config\npackages: [git]\n"), Ok(()), &Ok(())).succeeded());
     }
 
     #[test]
     fn a_command_that_must_fail_fails_scripts_user() {
-        let report = judge(&read("#cloud-config\nruncmd: [[exit, 1]]\n"), Ok(()), Ok(()));
+        let report = judge(&read("#cloud-config\nruncmd: [[exit, 1]]\n"), Ok(()), &Ok(()));
         assert!(report.errors[0].contains("scripts_user"));
     }
 

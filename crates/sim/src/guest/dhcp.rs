@@ -13,6 +13,7 @@
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
+use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
@@ -71,12 +72,17 @@ impl Dnsmasq {
         self.reload(files);
     }
 
+    /// The directories that it watches.
+    pub(crate) fn hosts_directories(&self) -> &[String] {
+        &self.hosts_directories
+    }
+
     /// SIGHUP: the hosts files and directories are read again, the configuration is not.
     pub(crate) fn reload(&mut self, files: &Files) {
         self.read.clear();
         let mut paths: Vec<String> = self.hosts_files.clone();
         for directory in &self.hosts_directories {
-            paths.extend(files.under(directory).map(|(path, _)| path.clone()));
+            paths.extend(files.under(directory).map(|(path, _)| path.clone()).filter(|path| !is_passed_over(path)));
         }
         for path in paths {
             self.read_hosts(files, &path);
@@ -87,7 +93,7 @@ impl Dnsmasq {
     pub(crate) fn file_changed(&mut self, files: &Files, path: &str) {
         let path = normal(path);
         let watched = self.hosts_directories.iter().any(|directory| path.starts_with(&format!("{directory}/")));
-        if self.running && watched {
+        if self.running && watched && !is_passed_over(&path) {
             self.read_hosts(files, &path);
         }
     }
@@ -227,6 +233,12 @@ impl Host {
     }
 }
 
+/// Names in a directory that dnsmasq takes for the leavings of editors.
+fn is_passed_over(path: &str) -> bool {
+    let name = path.rsplit('/').next().unwrap_or_default();
+    name.starts_with('.') || name.ends_with('~') || name.starts_with('#') && name.ends_with('#')
+}
+
 fn is_mac(text: &str) -> bool {
     let octets: Vec<&str> = text.split(':').collect();
     octets.len() == 6 && octets.iter().all(|octet| octet.len() == 2 && u8::from_str_radix(octet, 16).is_ok())
@@ -239,8 +251,8 @@ fn is_lease_time(text: &str) -> bool {
 fn is_configuration(path: &str, content: &[u8]) -> bool {
     let in_place =
         path == "/etc/dnsmasq.conf" || path.strip_prefix("/etc/dnsmasq.d/").is_some_and(|name| !name.contains('/'));
-    let other =
-        path.ends_with(".conf") && String::from_utf8_lossy(content).lines().any(|line| line.starts_with("dhcp-range="));
+    let other = Path::new(path).extension().is_some_and(|extension| extension == "conf")
+        && String::from_utf8_lossy(content).lines().any(|line| line.starts_with("dhcp-range="));
     in_place || other
 }
 

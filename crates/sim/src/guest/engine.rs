@@ -40,6 +40,21 @@ pub(crate) enum Flavour {
     Incus,
 }
 
+impl Flavour {
+    /// The one that the document initialises. A script that can do either is told which by an assignment (`ENGINE=lxd`).
+    fn declared(declared: &Declared) -> Flavour {
+        let assigned = |value: &str| {
+            let is_value = |line: &str| {
+                line.split_once('=').is_some_and(|(_, given)| given.trim().trim_matches(['\'', '"']) == value)
+            };
+            declared.files.iter().any(|file| String::from_utf8_lossy(&file.content).lines().any(is_value))
+        };
+        let incus = declared.mentions("incus admin init");
+        let told_lxd = declared.mentions("lxd init") && assigned("lxd") && !assigned("incus");
+        if incus && !told_lxd { Flavour::Incus } else { Flavour::Lxd }
+    }
+}
+
 /// All that an engine remembers.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Engine {
@@ -132,7 +147,7 @@ impl Engine {
         if preseeds.is_empty() && declared.lxd.is_none() {
             return None;
         }
-        let flavour = if declared.mentions("incus admin init") { Flavour::Incus } else { Flavour::Lxd };
+        let flavour = Flavour::declared(declared);
         let socket = match flavour {
             Flavour::Incus => "/var/lib/incus/unix.socket",
             Flavour::Lxd if declared.packages.iter().any(|package| package == "lxd") => "/var/lib/lxd/unix.socket",

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{Ipv4Addr, SocketAddrV4};
+use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use russh::keys::PrivateKey;
@@ -236,7 +237,7 @@ impl Machine {
     }
 
     fn report(&self) -> Report {
-        cloud_init::judge(&self.declared, Ok(()), Ok(()))
+        cloud_init::judge(&self.declared, Ok(()), &Ok(()))
     }
 
     /// See [`super::Guest::console`].
@@ -247,21 +248,21 @@ impl Machine {
         if Instant::now() < self.up_at {
             return text;
         }
-        text.push_str(&format!("[    2.100000] systemd[1]: Hostname set to <{name}>.\n"));
+        text.extend([format!("[    2.100000] systemd[1]: Hostname set to <{name}>.\n")]);
         text.push_str("[    4.200000] cloud-init[512]: Cloud-init v. 24.4 running 'modules:config'\n");
         if !self.is_ready() {
             return text;
         }
         for error in self.report().errors {
-            text.push_str(&format!("[    9.000000] cloud-init[640]: {error}\n"));
+            text.extend([format!("[    9.000000] cloud-init[640]: {error}\n")]);
         }
         let key = self.host_key.public_key().to_openssh().unwrap_or_default();
-        text.push_str(&format!(
+        text.extend([format!(
             "-----BEGIN SSH HOST KEY KEYS-----\n{} root@{name}\n-----END SSH HOST KEY KEYS-----\n\
              [    9.900000] cloud-init[640]: Cloud-init v. 24.4 finished. Datasource DataSourceOpenStackLocal [net,ver=2].  Up 9.90 seconds\n\
              \n{name} login: ",
             key.trim()
-        ));
+        )]);
         text
     }
 
@@ -367,8 +368,14 @@ impl Ground {
                 files.write(&file.path, file.content.clone(), Some(file.mode));
             }
         }
+        let log = cloud_init::judge(declared, Ok(()), &Ok(())).log;
+        files.write("/var/log/cloud-init-output.log", log.into_bytes(), None);
         let dnsmasq = Dnsmasq::start(&files);
-        if dnsmasq.is_some() {
+        if let Some(dnsmasq) = &dnsmasq {
+            // It does not start without them, so whatever starts it makes them.
+            for directory in dnsmasq.hosts_directories() {
+                files.make_directory(directory);
+            }
             files.write("/run/dnsmasq/dnsmasq.pid", format!("{DNSMASQ_PROCESS}\n").into_bytes(), None);
         }
         let bridges = bridges(&files);
@@ -384,19 +391,20 @@ impl Ground {
     }
 }
 
-/// Bridges that a written file declares: netplan's `bridges`, networkd's `Kind=bridge`, ifupdown's `bridge_ports`.
+/// Bridges that a written file declares, wherever it waits to be put into place: netplan's `bridges`, networkd's `Kind=bridge`, ifupdown's `bridge_ports`.
 fn bridges(files: &Files) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     for (path, file) in files.all() {
         let text = String::from_utf8_lossy(&file.content);
         let after = |key: &str| text.lines().find_map(|line| Some(line.trim().strip_prefix(key)?.trim().to_owned()));
-        if path.starts_with("/etc/netplan/") {
+        let extension = Path::new(path).extension().and_then(|extension| extension.to_str()).unwrap_or_default();
+        if matches!(extension, "yaml" | "yml") {
             let config = super::cloud_config::yaml(&text).unwrap_or_default();
             let bridges = config.pointer("/network/bridges").and_then(Value::as_object);
             found.extend(bridges.into_iter().flatten().map(|(name, _)| name.clone()));
-        } else if path.ends_with(".netdev") && text.lines().any(|line| line.trim() == "Kind=bridge") {
+        } else if extension == "netdev" && text.lines().any(|line| line.trim() == "Kind=bridge") {
             found.extend(after("Name="));
-        } else if path.starts_with("/etc/network/interfaces") && text.contains("bridge_ports") {
+        } else if text.contains("bridge_ports") {
             let blocks: Vec<&str> = text.split("iface ").filter(|block| block.contains("bridge_ports")).collect();
             found.extend(blocks.iter().filter_map(|block| block.split_whitespace().next()).map(str::to_owned));
         }
@@ -458,10 +466,9 @@ impl Surroundings for Machine {
             _ => None,
         };
         match (verb, active) {
-            ("daemon-reload", _) => (String::new(), 0),
             ("is-active" | "status", Some(true)) => ("active\n".to_owned(), 0),
             ("is-active" | "status", _) => ("inactive\n".to_owned(), 3),
-            (_, Some(_)) => (String::new(), 0),
+            ("daemon-reload", _) | (_, Some(_)) => (String::new(), 0),
             (verb, None) => (format!("Failed to {verb} {unit}.service: Unit {unit}.service not found."), 5),
         }
     }

@@ -148,7 +148,7 @@ where
     while !head.windows(4).any(|end| end == b"\r\n\r\n") {
         match stream.read(&mut buffer).await {
             Ok(read) if read > 0 && head.len() < MAX_HEAD => {
-                head.extend_from_slice(buffer.get(..read).unwrap_or_default())
+                head.extend_from_slice(buffer.get(..read).unwrap_or_default());
             }
             _ => return,
         }

@@ -61,11 +61,14 @@ impl Client {
         known.into_iter().any(|known| known.key_data() == key.key_data())
     }
 
-    /// Whether the user may open the engine's socket: its group decides, as it does for a real one.
+    /// Whether the user may open the engine's socket: its group decides, as it does for a real one. Where a script adds
+    /// "some user" to a group, it is taken to be one who may use `sudo`.
     fn may_use_engine(&self) -> bool {
         let group = self.machine.engine(|engine, _| engine.group());
-        let groups = self.machine.declared.users.get(&self.user).map(|user| user.groups.as_slice()).unwrap_or_default();
-        self.user == "root" || group.is_some_and(|group| groups.iter().any(|own| own == group))
+        let declared = &self.machine.declared;
+        let Some(user) = declared.users.get(&self.user) else { return false };
+        let is_member = group.is_some_and(|group| user.groups.iter().any(|own| own == group));
+        self.user == "root" || is_member || user.sudo && declared.adds_members_by_variable
     }
 
     fn start(&self, channel: ChannelId, handle: Handle, command: String, stdin: Vec<u8>) {

@@ -28,7 +28,7 @@ impl Network for Lonely {
 }
 
 /// A machine with a bridge, dnsmasq with a hosts directory, and LXD.
-const HOST: &str = r#"#cloud-config
+const HOST: &str = r"#cloud-config
 hostname: lxd0
 write_files:
 - path: /etc/netplan/60-bridge.yaml
@@ -51,7 +51,7 @@ write_files:
 runcmd:
 - mkdir -p /etc/dnsmasq.hosts
 - lxd init --preseed < /root/preseed.yaml
-"#;
+";
 
 fn boot_with(user_data: &str, outside: Result<(), String>) -> Guest {
     Guest::boot(boot(user_data), Arc::new(Lonely { outside }))

@@ -69,3 +69,13 @@ fn an_address_outside_the_range_is_not_offered() {
     let (_, mut dnsmasq) = machine("dhcp-host=hugo,10.0.0.5\n");
     assert!(dnsmasq.discover(MAC, "hugo").is_err());
 }
+
+#[test]
+fn a_file_whose_name_begins_with_a_dot_is_passed_over_until_it_is_renamed() {
+    let (mut files, mut dnsmasq) = machine("dhcp-hostsdir=/etc/hosts.d\n");
+    write(&mut files, &mut dnsmasq, "/etc/hosts.d/.hugo", "00:16:3e:00:00:01,192.168.0.100\n");
+    assert!(dnsmasq.discover(MAC, "hugo").is_err());
+    files.rename("/etc/hosts.d/.hugo", "/etc/hosts.d/hugo");
+    dnsmasq.file_changed(&files, "/etc/hosts.d/hugo");
+    assert_eq!(dnsmasq.discover(MAC, "hugo"), Ok(ADDRESS));
+}

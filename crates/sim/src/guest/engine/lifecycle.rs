@@ -123,7 +123,7 @@ pub(crate) fn finish_cloud_init(machine: &Machine, name: &str, boot: u64) {
         Ok(())
     };
     let work = if again { Declared::default() } else { declared };
-    let report = cloud_init::judge(&work, network, outside);
+    let report = cloud_init::judge(&work, network, &outside);
     machine.engine(|engine, _| {
         let Some(instance) = engine.instances.get_mut(name).filter(|instance| instance.boots == boot) else { return };
         if !again {

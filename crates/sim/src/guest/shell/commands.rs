@@ -29,7 +29,7 @@ impl<S: Surroundings> Shell<'_, S> {
     pub(super) fn command(&mut self, words: &[&str]) -> Output {
         let Some((name, arguments)) = words.split_first() else { return Output::default() };
         match base_name(name) {
-            "true" | ":" | "sync" | "sleep" | "chown" | "exit" | "journalctl" | "logger" => self.quiet(name, arguments),
+            "true" | ":" | "sync" | "sleep" | "chown" | "exit" | "journalctl" | "logger" => quiet(name, arguments),
             "false" => Output::code(1),
             "set" => self.set(arguments),
             "sudo" => self.sudo(arguments),
@@ -99,12 +99,6 @@ impl<S: Surroundings> Shell<'_, S> {
         Err(format!("{path}: Permission denied"))
     }
 
-    /// Commands that do nothing here and say nothing.
-    fn quiet(&mut self, name: &str, arguments: &[&str]) -> Output {
-        let code = if name == "exit" { arguments.first().and_then(|code| code.parse().ok()) } else { None };
-        Output::code(code.unwrap_or(0))
-    }
-
     fn set(&mut self, arguments: &[&str]) -> Output {
         for option in arguments {
             match option.chars().next() {
@@ -151,12 +145,11 @@ impl<S: Surroundings> Shell<'_, S> {
         let paths = if arguments.is_empty() { &["-"] } else { arguments };
         let mut output = Output::default();
         for path in paths {
-            match self.read(path) {
-                Some(mut content) => output.stdout.append(&mut content),
-                None => {
-                    output.stderr.extend(format!("cat: {path}: {}\n", self.why_unreadable(path)).into_bytes());
-                    output.code = 1;
-                }
+            if let Some(mut content) = self.read(path) {
+                output.stdout.append(&mut content);
+            } else {
+                output.stderr.extend(format!("cat: {path}: {}\n", self.why_unreadable(path)).into_bytes());
+                output.code = 1;
             }
         }
         output
@@ -298,14 +291,11 @@ impl<S: Surroundings> Shell<'_, S> {
                     files.is_directory(path).then(|| files.list(path))
                 }
             });
-            match names {
-                Some(names) => output.stdout.extend(names.iter().flat_map(|name| format!("{name}\n").into_bytes())),
-                None => {
-                    output
-                        .stderr
-                        .extend(format!("ls: cannot access '{path}': No such file or directory\n").into_bytes());
-                    output.code = 2;
-                }
+            if let Some(names) = names {
+                output.stdout.extend(names.iter().flat_map(|name| format!("{name}\n").into_bytes()));
+            } else {
+                output.stderr.extend(format!("ls: cannot access '{path}': No such file or directory\n").into_bytes());
+                output.code = 2;
             }
         }
         output
@@ -323,11 +313,10 @@ impl<S: Surroundings> Shell<'_, S> {
             ["-d", path] => self.around.files(|files| files.is_directory(path)),
             ["-S", path] => self.around.is_socket(path),
             ["-s", path] => self.around.files(|files| files.get(path).is_some_and(|file| !file.content.is_empty())),
-            ["-n", text] => !text.is_empty(),
+            ["-n", text] | [text] => !text.is_empty(),
             ["-z", text] => text.is_empty(),
             [left, "=" | "==", right] => left == right,
             [left, "!=", right] => left != right,
-            [text] => !text.is_empty(),
             _ => false,
         };
         Output::code(u8::from(!holds))
@@ -356,7 +345,7 @@ impl<S: Surroundings> Shell<'_, S> {
             for line in String::from_utf8_lossy(content).lines() {
                 let matches = if options.contains('x') { line == wanted } else { line.contains(wanted) };
                 if matches != options.contains('v') {
-                    found.push_str(&if with_names { format!("{path}:{line}\n") } else { format!("{line}\n") });
+                    found.extend(if with_names { [path, ":", line, "\n"] } else { ["", "", line, "\n"] });
                 }
             }
         }
@@ -516,6 +505,12 @@ enum End {
 
 fn operands<'a>(arguments: &'a [&'a str]) -> impl DoubleEndedIterator<Item = &'a str> {
     arguments.iter().copied().filter(|word| !word.starts_with('-') || *word == "-")
+}
+
+/// Commands that do nothing here and say nothing.
+fn quiet(name: &str, arguments: &[&str]) -> Output {
+    let code = if name == "exit" { arguments.first().and_then(|code| code.parse().ok()) } else { None };
+    Output::code(code.unwrap_or(0))
 }
 
 fn echo(arguments: &[&str]) -> Output {

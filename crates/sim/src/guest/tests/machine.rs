@@ -40,13 +40,13 @@ async fn input_output_and_exit_status_come_through() {
 async fn booting_takes_its_time() {
     let mut boot = boot(HOST);
     boot.delays =
-        GuestDelays { boot: Duration::from_secs(30), cloud_init: Duration::from_secs(60), ..GuestDelays::default() };
+        GuestDelays { boot: Duration::from_secs(30), cloud_init: Duration::from_mins(1), ..GuestDelays::default() };
     let guest = Guest::boot(boot, Arc::new(Lonely { outside: Ok(()) }));
     assert!(guest.ssh().is_none());
     tokio::time::advance(Duration::from_secs(31)).await;
     assert!(guest.ssh().is_some());
     assert!(!guest.console().contains("HOST KEY KEYS"));
-    tokio::time::advance(Duration::from_secs(60)).await;
+    tokio::time::advance(Duration::from_mins(1)).await;
     assert!(guest.console().contains("-----BEGIN SSH HOST KEY KEYS-----\nssh-ed25519 "));
 }
 
@@ -90,4 +90,32 @@ async fn a_machine_that_is_off_ends_its_connections_and_answers_no_more() {
     assert!(guest.nics().is_empty());
     // The connection is cut: a new channel cannot be had once the machine's goodbye has come.
     while ssh.socket(LXD_SOCKET).await.is_ok() {}
+}
+
+/// A document whose script knows both engines and its user by variables only.
+#[tokio::test]
+async fn a_script_with_variables_is_understood_as_far_as_it_can_be() {
+    let user_data = format!(
+        "#cloud-config\nusers:\n- default\n- name: ops\n  sudo: ALL=(ALL) NOPASSWD:ALL\n  ssh_authorized_keys: [{}]\n{}",
+        public_key(),
+        r#"write_files:
+- {path: /etc/host.conf, content: "ENGINE='lxd'\n"}
+- path: /staged/br0.netdev
+  content: "[NetDev]\nName=br0\nKind=bridge\n"
+- path: /etc/preseed.yaml
+  content: "storage_pools: [{name: default, driver: dir}]\n"
+- path: /usr/local/sbin/prepare
+  permissions: "0755"
+  content: |
+    start_lxd() { lxd init --preseed </etc/preseed.yaml; }
+    start_incus() { incus admin init --preseed </etc/preseed.yaml; }
+    usermod -a -G "$1" "$LOGIN" || exit 1
+runcmd: [[/usr/local/sbin/prepare]]
+"#
+    );
+    let guest = boot_with(&user_data, Ok(()));
+    let ssh = Ssh::login(&guest, "ops").await;
+    assert!(ssh.socket(LXD_SOCKET).await.is_ok());
+    assert!(ssh.run("ip -j addr show br0", "").await.stdout.contains("192.168.0.14"));
+    assert!(ssh.run("sudo tail -n 1 /var/log/cloud-init-output.log", "").await.stdout.contains("simulated"));
 }

@@ -73,7 +73,28 @@ fn delete(collection: &str, id: &str) -> Request {
     Request::delete(Service::Network, format!("/{collection}/{}", segment(id)))
 }
 
+/// Adds one tag and leaves the others alone; adding it twice is the same as once.
+pub fn add_tag(of: Tagged, id: &str, tag: &str) -> Request {
+    let path = format!("/{}/{}/tags/{}", of.collection(), segment(id), segment(tag));
+    Request { method: http::Method::PUT, repeat: super::request::Repeat::Safe, ..get(path) }
+}
+
+/// Removes one tag and leaves the others alone.
+pub fn remove_tag(of: Tagged, id: &str, tag: &str) -> Request {
+    Request::delete(Service::Network, format!("/{}/{}/tags/{}", of.collection(), segment(id), segment(tag)))
+}
+
 impl Client {
+    /// Adds one tag to a resource.
+    pub async fn add_tag(&self, of: Tagged, id: &str, tag: &str) -> Result<(), Error> {
+        self.send(&add_tag(of, id, tag)).await.map(drop)
+    }
+
+    /// Removes one tag of a resource.
+    pub async fn remove_tag(&self, of: Tagged, id: &str, tag: &str) -> Result<(), Error> {
+        self.send(&remove_tag(of, id, tag)).await.map(drop)
+    }
+
     /// See [`replace_tags`].
     pub async fn replace_tags(&self, of: Tagged, id: &str, tags: &[String]) -> Result<(), Error> {
         self.send(&replace_tags(of, id, tags)).await.map(drop)

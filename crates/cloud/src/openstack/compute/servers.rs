@@ -212,7 +212,19 @@ fn image_or_empty<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<S
     })
 }
 
+/// Sets metadata of a server; keys that are not named stay.
+pub fn set_server_metadata(id: &str, metadata: &BTreeMap<String, String>) -> Request {
+    let path = format!("/servers/{}/metadata", segment(id));
+    Request { repeat: Repeat::Safe, ..Request::post(Service::Compute, path, "metadata", metadata) }
+        .microversion(MICROVERSION)
+}
+
 impl Client {
+    /// Sets metadata of a server.
+    pub async fn set_server_metadata(&self, id: &str, metadata: &BTreeMap<String, String>) -> Result<(), Error> {
+        self.send(&set_server_metadata(id, metadata)).await.map(drop)
+    }
+
     /// See [`list_servers`].
     pub async fn servers(&self, filters: &[(&str, &str)]) -> Result<Vec<Server>, Error> {
         self.list(list_servers(filters), "servers", Paging::Links).await

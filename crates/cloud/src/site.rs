@@ -1,0 +1,106 @@
+//! One stack at its place: the tenancy that it lives in and the hosts that it made there.
+//!
+//! A [`Site`] does two things, each the translation of one language into another: it *observes* (lists of the vendors
+//! become [`Observed`](pontoon_core::observed::Observed)) and it *performs* (an [`Action`](pontoon_core::plan::Action)
+//! becomes requests). It holds ids, connections and nothing else. What should be done, in what order and whether at all
+//! is decided in the plan; neither half has an `if` about it.
+
+mod error;
+mod hosts;
+mod observe;
+mod patience;
+mod perform;
+
+use std::collections::BTreeSet;
+use std::net::Ipv4Addr;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use futures_util::future::BoxFuture;
+use pontoon_core::book::{Book, Known};
+use pontoon_core::key::Key;
+
+pub use error::SiteError;
+pub use hosts::Hosts;
+pub use patience::Patience;
+
+use crate::openstack;
+use crate::ssh::{BoxIo, Identity, SshError};
+
+/// How the operator's machine reaches floating IPs.
+pub trait Outside: Send + Sync + 'static {
+    /// Opens a TCP connection to a floating IP.
+    fn dial(&self, address: Ipv4Addr, port: u16) -> BoxFuture<'_, Result<BoxIo, SshError>>;
+    /// Where a browser finds a port of a floating IP: `203.0.113.7` for port 80 of it, `127.77.0.5:8080` where the
+    /// embedded cloud could not have the port itself.
+    fn authority(&self, address: Ipv4Addr, port: u16) -> BoxFuture<'_, String>;
+}
+
+/// What is told while something is waited for: what, in words.
+pub type Waiting<'a> = &'a (dyn Fn(String) + Send + Sync);
+
+/// One stack at its place.
+pub struct Site {
+    /// The tenancy.
+    pub openstack: openstack::Client,
+    /// The way into the hosts.
+    pub hosts: Hosts,
+    /// How long things are waited for.
+    pub patience: Patience,
+    stack: String,
+    book: SharedBook,
+    /// Load balancers whose children stayed pending for longer than anything takes.
+    stuck: Mutex<BTreeSet<String>>,
+}
+
+impl Site {
+    /// The site of the stack called `stack`. Nothing is sent yet.
+    pub fn new(
+        stack: &str,
+        openstack: openstack::Client,
+        identities: Vec<Identity>,
+        outside: Arc<dyn Outside>,
+        patience: Patience,
+    ) -> Self {
+        let book = SharedBook::default();
+        let hosts = Hosts::new(stack, identities, outside, book.clone(), patience);
+        Self { openstack, hosts, patience, stack: stack.to_owned(), book, stuck: Mutex::default() }
+    }
+
+    /// What a key means now; filled by observing, and by performing.
+    pub fn known(&self, key: &Key) -> Option<Known> {
+        self.book.get(key)
+    }
+
+    /// Whether a balancer's children are known to be stuck.
+    fn is_stuck(&self, id: &str) -> bool {
+        self.stuck.lock().unwrap_or_else(PoisonError::into_inner).contains(id)
+    }
+
+    fn mark_stuck(&self, id: &str) {
+        self.stuck.lock().unwrap_or_else(PoisonError::into_inner).insert(id.to_owned());
+    }
+}
+
+/// A book that observing replaces and performing adds to.
+#[derive(Clone, Default)]
+pub(crate) struct SharedBook(Arc<Mutex<Book>>);
+
+impl SharedBook {
+    fn get(&self, key: &Key) -> Option<Known> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(key).cloned()
+    }
+
+    fn set(&self, key: &Key, id: &str, address: Option<Ipv4Addr>) {
+        let known = Known { id: id.to_owned(), address };
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(key.clone(), known);
+    }
+
+    fn replace(&self, book: Book) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = book;
+    }
+
+    /// The id behind a key, or an error that says what is missing.
+    fn id(&self, key: &Key) -> Result<String, SiteError> {
+        self.get(key).map(|known| known.id).ok_or_else(|| SiteError::Missing { what: key.label() })
+    }
+}

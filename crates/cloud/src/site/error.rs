@@ -1,0 +1,115 @@
+//! What goes wrong at a site.
+
+use std::time::Duration;
+
+use crate::lxd::LxdError;
+use crate::openstack;
+use crate::ssh::{IdentityError, SshError};
+
+/// Why an observation or a step failed.
+#[derive(Debug, thiserror::Error)]
+pub enum SiteError {
+    /// A service of the cloud refused, or did not answer.
+    #[error(transparent)]
+    OpenStack(#[from] openstack::Error),
+    /// A container engine refused, or did not answer.
+    #[error(transparent)]
+    Engine(#[from] LxdError),
+    /// A host could not be reached, or did not do what it was asked.
+    #[error(transparent)]
+    Ssh(#[from] SshError),
+    /// No private key to log in with.
+    #[error(transparent)]
+    Identity(#[from] IdentityError),
+    /// A command on a host failed.
+    #[error("`{command}` failed on host `{host}`: {output}")]
+    Command {
+        /// The host.
+        host: String,
+        /// What was run.
+        command: String,
+        /// What it said.
+        output: String,
+    },
+    /// Something took longer than it may. Nothing was undone: the next look goes on from there.
+    #[error("{what}: not there after {} s; last seen: {last}", limit.as_secs())]
+    Deadline {
+        /// What was waited for.
+        what: String,
+        /// For how long.
+        limit: Duration,
+        /// How it looked last.
+        last: String,
+    },
+    /// A service calls a resource failed.
+    #[error("{what} failed: {reason}")]
+    Broken {
+        /// The resource.
+        what: String,
+        /// What the service says.
+        reason: String,
+    },
+    /// cloud-init ended with an error, on a host or in a container.
+    #[error("cloud-init failed on {place}: {reason}")]
+    CloudInit {
+        /// The host or the container.
+        place: String,
+        /// The failing module and the end of its log.
+        reason: String,
+    },
+    /// Children of a load balancer stay pending. The next plan replaces it.
+    #[error("{what} stays {status} though its load balancer is settled")]
+    Stuck {
+        /// The child.
+        what: String,
+        /// Octavia's word for its state.
+        status: String,
+    },
+    /// The plan names a resource that is not there, because another writer removed it meanwhile.
+    #[error("{what} is not there")]
+    Missing {
+        /// The resource.
+        what: String,
+    },
+    /// A reply or a file of a host is not what it should be.
+    #[error("{what} is not understood: {reason}")]
+    Reply {
+        /// What was read.
+        what: String,
+        /// Why it makes no sense.
+        reason: String,
+    },
+}
+
+impl SiteError {
+    /// Whether what was asked may have been done all the same: only another look tells.
+    pub fn is_unknown(&self) -> bool {
+        match self {
+            // A service that stumbles (5xx) may have stumbled after it did what it was asked.
+            Self::OpenStack(error) => {
+                error.is_unknown() || error.is_stale() || error.status().is_some_and(|status| status.is_server_error())
+            }
+            Self::Engine(error) => error.is_unknown() || error.is_changed_meanwhile(),
+            Self::Stuck { .. } | Self::Missing { .. } => true,
+            _ => false,
+        }
+    }
+
+    /// What to do next, where there is something to say.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::OpenStack(error) if error.to_string().contains("VirtualMAC") => {
+                Some("this cloud (ML2/OVN of 2026.1 or later) takes no pairs with a container's own MAC: set `network.attach: pair-ip`".to_owned())
+            }
+            Self::OpenStack(error) => error.hint(),
+            Self::Engine(error) => error.hint(),
+            Self::Ssh(error) => error.hint(),
+            Self::Identity(error) => error.hint(),
+            Self::Deadline { .. } => Some("run the same command again: it goes on where this one stopped".to_owned()),
+            Self::CloudInit { .. } => {
+                Some("correct the user-data and run again; `pontoon logs` shows the whole log".to_owned())
+            }
+            _ => None,
+        }
+    }
+}

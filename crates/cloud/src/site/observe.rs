@@ -1,0 +1,223 @@
+//! Observing: the vendors' lists become facts.
+//!
+//! One request a kind, filtered by the service, all at once; none for each object. Hosts are looked into side by side.
+
+mod balancers;
+mod inside;
+mod network;
+
+pub(super) use balancers::{BY_PIECES, provisioning};
+pub(super) use inside::{CLOUD_INIT_LOG, CLOUD_INIT_STATUS, CloudInit, Progress};
+
+use std::collections::BTreeMap;
+
+use futures_util::future::join_all;
+use futures_util::{FutureExt, try_join};
+use pontoon_core::key::{Key, Kind, stack_tag};
+use pontoon_core::observed::{Catalogue, Flavor, HostView, Observed, Quota, Quotas, Server, ServerGroup};
+use pontoon_core::plan;
+use pontoon_core::spec::model::Stack;
+
+use super::{Site, SiteError};
+use crate::openstack;
+use crate::ssh::HostKeyCheck;
+
+/// Where a server keeps its key.
+pub(super) const METADATA_KEY: &str = "pontoon.key";
+/// Where a server keeps the hash of the user-data it was booted with.
+pub(super) const METADATA_USER_DATA: &str = "pontoon.user-data";
+/// Where a server keeps its ssh host key, once the console log told it.
+pub(super) const METADATA_HOST_KEY: &str = "pontoon.host-key";
+
+impl Site {
+    /// Looks at everything that `stack` stands on and at everything of it that exists.
+    pub async fn observe(&self, stack: &Stack) -> Result<Observed, SiteError> {
+        self.hosts.set_ways(plan::ways(stack));
+        let project = self.project_id().await?;
+        let (network, compute, balancers) = try_join!(
+            self.network(&project, Some(stack)),
+            self.compute(Some(stack)),
+            self.balancers(!stack.balancers.is_empty()),
+        )?;
+        let mut seen = self.together(project, network, compute, balancers);
+        self.book.replace(seen.book());
+        seen.hosts = self.look_into(stack, &seen.servers).await;
+        Ok(seen)
+    }
+
+    /// Looks at what carries a key of the stack, for taking it away: no file is needed, and no host is looked into.
+    pub async fn observe_remains(&self) -> Result<Observed, SiteError> {
+        let project = self.project_id().await?;
+        let (network, compute, balancers) =
+            try_join!(self.network(&project, None), self.compute(None), self.balancers(false))?;
+        let seen = self.together(project, network, compute, balancers);
+        self.book.replace(seen.book());
+        Ok(seen)
+    }
+
+    /// Limits and use of everything that a plan may make.
+    pub async fn quotas(&self, project: &str, balancers: bool) -> Result<Quotas, SiteError> {
+        let balancer_quotas = async {
+            if balancers { self.openstack.load_balancer_quotas(project).await.map(Some) } else { Ok(None) }
+        };
+        let (network, compute, balancers) = try_join!(
+            self.openstack.network_quotas(project),
+            self.openstack.compute_quotas(project),
+            balancer_quotas,
+        )?;
+        let mut quotas = BTreeMap::new();
+        let mut note = |name: &str, limit: i64, used: i64| quotas.insert(name.to_owned(), Quota { limit, used });
+        for (name, quota) in [
+            ("port", network.port),
+            ("floatingip", network.floatingip),
+            ("security_group", network.security_group),
+            ("security_group_rule", network.security_group_rule),
+        ] {
+            note(name, quota.limit, quota.used + quota.reserved);
+        }
+        for (name, quota) in [
+            ("instances", compute.instances),
+            ("cores", compute.cores),
+            ("ram", compute.ram),
+            ("server_groups", compute.server_groups),
+        ] {
+            note(name, quota.limit, quota.in_use + quota.reserved);
+        }
+        if let Some(quota) = balancers {
+            // Octavia's API gives limits and not use; the load balancers that are there are counted elsewhere.
+            let own = self.openstack.load_balancers(&[("project_id", project), ("fields", "id")]).await?;
+            let used = i64::try_from(own.len()).unwrap_or(i64::MAX);
+            note("load_balancer", quota.load_balancer.unwrap_or(-1), used);
+        }
+        Ok(Quotas(quotas))
+    }
+
+    async fn project_id(&self) -> Result<String, SiteError> {
+        let project = self.openstack.project_id().await?;
+        project.ok_or_else(|| SiteError::Missing { what: "the project of the login (its token has no scope)".to_owned() })
+    }
+
+    fn together(
+        &self,
+        project: String,
+        network: network::Seen,
+        compute: Compute,
+        (balancer_api, balancers): balancers::Seen,
+    ) -> Observed {
+        let mut seen = Observed {
+            networks: network.networks,
+            external: network.external,
+            ports: network.ports,
+            security_groups: network.security_groups,
+            floating_ips: network.floating_ips,
+            catalogue: compute.catalogue,
+            server_groups: compute.server_groups,
+            servers: compute.servers,
+            balancers,
+            ..Observed::default()
+        };
+        seen.capabilities.extensions = network.extensions;
+        seen.capabilities.project_id = project;
+        seen.capabilities.balancer_api = balancer_api;
+        seen
+    }
+
+    async fn compute(&self, stack: Option<&Stack>) -> Result<Compute, SiteError> {
+        let tag = stack_tag(&self.stack);
+        let filters = [("tags", tag.as_str())];
+        let groups = async {
+            // A server group carries its key in its name, having nothing else; only stacks with several hosts make one.
+            self.openstack.server_groups().await
+        };
+        let (found, groups) = try_join!(self.openstack.servers(&filters), groups)?;
+        let mut servers = Vec::new();
+        for server in found {
+            // The filter is the service's; the key is the identity.
+            let Some(key) = server.metadata.get(METADATA_KEY).and_then(|text| text.parse::<Key>().ok()) else { continue };
+            if key.stack != self.stack || key.kind != Kind::Host {
+                continue;
+            }
+            if let Some(check) = server.metadata.get(METADATA_HOST_KEY).and_then(|line| HostKeyCheck::parse([line.as_str()]).ok()) {
+                self.hosts.set_host_key(&key.name, check);
+            }
+            servers.push(Server {
+                id: server.id,
+                key,
+                status: server.status,
+                fault: server.fault.map(|fault| fault.message),
+                user_data_hash: server.metadata.get(METADATA_USER_DATA).cloned(),
+            });
+        }
+        let server_groups = groups
+            .into_iter()
+            .filter_map(|group| Some(ServerGroup { id: group.id, key: group.name.parse().ok()? }))
+            .filter(|group| group.key.stack == self.stack)
+            .collect();
+        let catalogue = match stack {
+            Some(stack) if stack.host_names().any(|(host, _)| !servers.iter().any(|server| server.key.name == host)) => {
+                self.catalogue(stack).await?
+            }
+            _ => Catalogue::default(),
+        };
+        Ok(Compute { servers, server_groups, catalogue })
+    }
+
+    /// What hosts are booted from; asked for only where one is missing.
+    async fn catalogue(&self, stack: &Stack) -> Result<Catalogue, SiteError> {
+        let names: std::collections::BTreeSet<&str> = stack.hosts.values().map(|hosts| hosts.image.as_str()).collect();
+        let images = async {
+            let lists = join_all(names.iter().map(|name| self.openstack.images_named(name).map(|list| (*name, list)))).await;
+            let mut images: BTreeMap<String, Vec<String>> = BTreeMap::new();
+            for (name, list) in lists {
+                let ids = list?.into_iter().filter(|image| image.name == *name).map(|image| image.id);
+                let ids: Vec<String> = ids.collect();
+                if !ids.is_empty() {
+                    images.insert(name.to_owned(), ids);
+                }
+            }
+            Ok::<_, openstack::Error>(images)
+        };
+        let (images, flavors, keypairs) = try_join!(images, self.openstack.flavors(), self.openstack.keypairs())?;
+        let mut catalogue = Catalogue { images, ..Catalogue::default() };
+        for flavor in flavors {
+            let ram_mib = u32::try_from(flavor.ram).unwrap_or(u32::MAX);
+            catalogue.flavors.entry(flavor.name).or_default().push(Flavor { id: flavor.id, vcpus: flavor.vcpus, ram_mib });
+        }
+        catalogue.key_pairs.extend(keypairs.into_iter().map(|pair| (pair.name, pair.public_key)));
+        Ok(catalogue)
+    }
+
+    async fn look_into(&self, stack: &Stack, servers: &[Server]) -> BTreeMap<String, HostView> {
+        let wanted: BTreeMap<String, &str> = stack.host_names().collect();
+        let looks = servers.iter().filter(|server| server.status == "ACTIVE").filter_map(|server| {
+            let group = stack.hosts.get(*wanted.get(&server.key.name)?)?;
+            Some(async move {
+                let view = tokio::time::timeout(self.patience.look, self.look_inside(server, group.engine)).await;
+                let view = match view {
+                    Ok(Ok(view)) => view,
+                    Ok(Err(error)) => HostView::Unreachable(chain(&error)),
+                    Err(_) => HostView::Unreachable(format!("it did not answer within {} s", self.patience.look.as_secs())),
+                };
+                (server.key.name.clone(), view)
+            })
+        });
+        join_all(looks).await.into_iter().collect()
+    }
+}
+
+/// An error with all its causes, in one line.
+pub(super) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
+}
+
+struct Compute {
+    servers: Vec<Server>,
+    server_groups: Vec<ServerGroup>,
+    catalogue: Catalogue,
+}

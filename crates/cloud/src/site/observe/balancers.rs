@@ -1,0 +1,143 @@
+//! Octavia's lists: one a kind, and one of members for each pool, for Octavia has no other.
+
+use std::collections::BTreeMap;
+
+use futures_util::future::try_join_all;
+use futures_util::try_join;
+use pontoon_core::key::{Key, Kind, stack_tag};
+use pontoon_core::observed::{Balancer, Listener, Member, Monitor, Pool, Provisioning};
+
+use super::super::{Site, SiteError};
+use crate::openstack::{self, load_balancer};
+
+/// The tag of a load balancer that was made piece by piece, because a graph got stuck on this cloud.
+pub(in super::super) const BY_PIECES: &str = "pontoon-by-pieces";
+
+/// The highest version of the API, and the stack's load balancers.
+pub(super) type Seen = (Option<(u32, u32)>, Vec<Balancer>);
+
+impl Site {
+    pub(super) async fn balancers(&self, wanted: bool) -> Result<Seen, SiteError> {
+        let tag = stack_tag(&self.stack);
+        let filters = [("tags", tag.as_str())];
+        let versions = async {
+            if wanted { self.openstack.load_balancer_versions().await.map(Some) } else { Ok(None) }
+        };
+        let (versions, found) = match try_join!(versions, self.openstack.load_balancers(&filters)) {
+            Ok(lists) => lists,
+            Err(openstack::Error::NoEndpoint { .. }) => return Ok((None, Vec::new())),
+            Err(error) => return Err(error.into()),
+        };
+        let version = versions.into_iter().flatten().filter_map(|one| version(&one.id)).max();
+        if found.is_empty() || !wanted {
+            return Ok((version, found.iter().filter_map(|one| self.balancer(one, Parts::default())).collect()));
+        }
+        let (listeners, pools, monitors) = try_join!(
+            self.openstack.listeners(&filters),
+            self.openstack.pools(&filters),
+            self.openstack.health_monitors(&filters),
+        )?;
+        let members = pools.iter().map(|pool| async { Ok::<_, openstack::Error>((pool.id.clone(), self.openstack.members(&pool.id).await?)) });
+        let members: BTreeMap<String, Vec<load_balancer::Member>> = try_join_all(members).await?.into_iter().collect();
+        let balancers = found.iter().filter_map(|one| {
+            let of_it = |all: &[load_balancer::Id]| all.iter().any(|owner| owner.id == one.id);
+            let parts = Parts {
+                listeners: listeners.iter().filter(|listener| of_it(&listener.loadbalancers)).collect(),
+                pools: pools.iter().filter(|pool| of_it(&pool.loadbalancers)).collect(),
+                monitors: &monitors,
+                members: Some(&members),
+            };
+            self.balancer(one, parts)
+        });
+        Ok((version, balancers.collect()))
+    }
+
+    fn balancer(&self, one: &load_balancer::LoadBalancer, parts: Parts<'_>) -> Option<Balancer> {
+        let key: Key = one.description.parse().ok()?;
+        if key.stack != self.stack || key.kind != Kind::Balancer {
+            return None;
+        }
+        let state = |status: &str| self.child_state(&one.id, status);
+        let monitor = |pool: &load_balancer::Pool| {
+            let monitor = parts.monitors.iter().find(|monitor| Some(&monitor.id) == pool.healthmonitor_id.as_ref())?;
+            Some(Monitor {
+                id: monitor.id.clone(),
+                state: state(&monitor.provisioning_status),
+                kind: monitor.kind.clone(),
+                path: monitor.url_path.clone(),
+            })
+        };
+        let pools = parts.pools.iter().map(|pool| Pool {
+            id: pool.id.clone(),
+            name: pool.name.clone(),
+            state: state(&pool.provisioning_status),
+            protocol: pool.protocol.clone(),
+            algorithm: pool.lb_algorithm.clone(),
+            members: parts.members.and_then(|all| all.get(&pool.id)).into_iter().flatten().filter_map(|member| self.seen_member(&one.id, member)).collect(),
+            monitor: monitor(pool),
+        });
+        let listeners = parts.listeners.iter().map(|listener| Listener {
+            id: listener.id.clone(),
+            name: listener.name.clone(),
+            state: state(&listener.provisioning_status),
+            protocol: listener.protocol.clone(),
+            port: listener.protocol_port,
+            allowed_cidrs: listener.allowed_cidrs.iter().cloned().collect(),
+            default_pool_id: listener.default_pool_id.clone(),
+        });
+        Some(Balancer {
+            pools: pools.collect(),
+            listeners: listeners.collect(),
+            key,
+            state: provisioning(&one.provisioning_status),
+            vip: one.vip_address.parse().ok(),
+            vip_security_groups: one.vip_sg_ids.iter().cloned().collect(),
+            by_pieces: one.tags.iter().any(|tag| tag == BY_PIECES),
+            operating: one.operating_status.clone(),
+            vip_port_id: one.vip_port_id.clone(),
+            id: one.id.clone(),
+        })
+    }
+
+    fn seen_member(&self, balancer: &str, member: &load_balancer::Member) -> Option<Member> {
+        Some(Member {
+            id: member.id.clone(),
+            name: member.name.clone(),
+            address: member.address.parse().ok()?,
+            port: member.protocol_port,
+            state: self.child_state(balancer, &member.provisioning_status),
+            operating: member.operating_status.clone(),
+        })
+    }
+
+    fn child_state(&self, balancer: &str, status: &str) -> Provisioning {
+        match provisioning(status) {
+            Provisioning::Pending(status) if self.is_stuck(balancer) => Provisioning::Stuck(status),
+            state => state,
+        }
+    }
+}
+
+/// What belongs to a load balancer, out of the lists of all.
+#[derive(Default)]
+struct Parts<'a> {
+    listeners: Vec<&'a load_balancer::Listener>,
+    pools: Vec<&'a load_balancer::Pool>,
+    monitors: &'a [load_balancer::HealthMonitor],
+    members: Option<&'a BTreeMap<String, Vec<load_balancer::Member>>>,
+}
+
+/// Octavia's `provisioning_status`.
+pub(in super::super) fn provisioning(status: &str) -> Provisioning {
+    match status {
+        "ACTIVE" => Provisioning::Active,
+        "ERROR" => Provisioning::Error,
+        other => Provisioning::Pending(other.to_owned()),
+    }
+}
+
+/// `v2.27` as (2, 27).
+fn version(id: &str) -> Option<(u32, u32)> {
+    let (major, minor) = id.strip_prefix('v')?.split_once('.')?;
+    Some((major.parse().ok()?, minor.parse().ok()?))
+}

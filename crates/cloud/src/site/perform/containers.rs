@@ -1,0 +1,222 @@
+//! What lies on a host: profiles, images, what dnsmasq knows, containers.
+
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use pontoon_core::key::Key;
+use pontoon_core::observed::Profile;
+use pontoon_core::plan::{self, PROVEN, Write};
+use pontoon_core::render::{self, InstanceConfig};
+use pontoon_core::spec::model::ContainerImage;
+
+use super::super::observe::{CloudInit, Progress, chain};
+use super::super::patience::until;
+use super::super::{Site, SiteError, Waiting};
+use crate::lxd::{
+    self, ExecRequest, ImageAlias, InstancePatch, InstanceSource, LxdError, NewInstance, NewProfile, ProfileContent,
+    Simplestreams, StateAction,
+};
+
+/// How long a command in a container may take that only asks for a state.
+const ASK_LIMIT: Duration = Duration::from_secs(30);
+
+impl Site {
+    pub(super) async fn put_profile(
+        &self,
+        host: &str,
+        name: &str,
+        description: &str,
+        profile: &Profile,
+        write: Write,
+    ) -> Result<(), SiteError> {
+        let engine = self.hosts.any_engine(host).await?;
+        let content = ProfileContent {
+            description: description.to_owned(),
+            config: profile.config.clone(),
+            devices: profile.devices.clone(),
+        };
+        match write {
+            Write::Whole => engine.create_profile(&NewProfile { name: name.to_owned(), content }).await?,
+            Write::Part => engine.replace_profile(name, &content, None).await?,
+        }
+        Ok(())
+    }
+
+    pub(super) async fn delete_profile(&self, host: &str, name: &str) -> Result<(), SiteError> {
+        gone(self.hosts.any_engine(host).await?.delete_profile(name).await)
+    }
+
+    pub(super) async fn import_image(
+        &self,
+        key: &Key,
+        host: &str,
+        image: &ContainerImage,
+        waiting: Waiting<'_>,
+    ) -> Result<(), SiteError> {
+        let engine = self.hosts.any_engine(host).await?;
+        let fingerprint = match image {
+            ContainerImage::Simplestreams { server, alias } => {
+                waiting(format!("`{host}` to fetch {alias} from {server}"));
+                let source = Simplestreams { server: server.clone(), alias: alias.clone() };
+                let fingerprint = engine.import_image(&source, self.patience.step).await?;
+                let alias = ImageAlias {
+                    name: plan::image_name(image),
+                    description: format!("for the stack {}", key.stack),
+                };
+                match engine.create_image_alias(&alias, &fingerprint).await {
+                    Err(error) if !error.is_already_there() => return Err(error.into()),
+                    _ => fingerprint,
+                }
+            }
+            ContainerImage::File { path, fingerprint } => {
+                waiting(format!("`{path}` to be uploaded to `{host}`"));
+                let uploaded = engine.upload_image_file(std::path::Path::new(path), |_| {}, self.patience.step).await;
+                match uploaded {
+                    Err(error) if error.is_already_there() => fingerprint.clone(),
+                    other => other?,
+                }
+            }
+        };
+        self.book.set(key, &fingerprint, None);
+        Ok(())
+    }
+
+    /// Written aside and renamed, because dnsmasq reads a file as soon as it appears.
+    pub(super) async fn put_dhcp_host(&self, host: &str, name: &str, line: &str) -> Result<(), SiteError> {
+        let directory = render::DHCP_HOSTS_DIRECTORY;
+        let aside = format!("/tmp/pontoon-dhcp-host-{name}");
+        let command = format!("cat > {aside} && sudo mv {aside} {directory}/{name}");
+        self.hosts.run(host, &command, format!("{}\n", line.trim_end()).as_bytes()).await?;
+        Ok(())
+    }
+
+    /// dnsmasq forgets a line only when it is told to read all of them again.
+    pub(super) async fn remove_dhcp_host(&self, host: &str, name: &str) -> Result<(), SiteError> {
+        let command = format!("sudo rm -f {}/{name} && sudo systemctl reload dnsmasq", render::DHCP_HOSTS_DIRECTORY);
+        self.hosts.run(host, &command, &[]).await?;
+        Ok(())
+    }
+
+    pub(super) async fn create_container(
+        &self,
+        host: &str,
+        name: &str,
+        image: &ContainerImage,
+        config: &InstanceConfig,
+    ) -> Result<(), SiteError> {
+        let engine = self.hosts.any_engine(host).await?;
+        let fingerprint = match image {
+            ContainerImage::File { fingerprint, .. } => fingerprint.clone(),
+            ContainerImage::Simplestreams { .. } => engine.image_by_alias(&plan::image_name(image)).await?.fingerprint,
+        };
+        let instance = NewInstance {
+            name: name.to_owned(),
+            source: InstanceSource { fingerprint },
+            profiles: config.profiles.clone(),
+            config: config.config.clone(),
+            devices: config.devices.clone(),
+        };
+        engine.create_instance(&instance, self.patience.step).await?;
+        Ok(())
+    }
+
+    pub(super) async fn configure_container(
+        &self,
+        host: &str,
+        name: &str,
+        config: &BTreeMap<String, String>,
+    ) -> Result<(), SiteError> {
+        let patch = InstancePatch { config: config.clone(), ..InstancePatch::default() };
+        self.hosts.any_engine(host).await?.patch_instance(name, &patch, None).await?;
+        Ok(())
+    }
+
+    pub(super) async fn start_container(&self, host: &str, name: &str) -> Result<(), SiteError> {
+        let engine = self.hosts.any_engine(host).await?;
+        engine.set_instance_state(name, StateAction::Start, self.patience.step).await?;
+        Ok(())
+    }
+
+    pub(super) async fn delete_container(&self, host: &str, name: &str) -> Result<(), SiteError> {
+        let engine = self.hosts.any_engine(host).await?;
+        match engine.set_instance_state(name, StateAction::ForceStop, self.patience.step).await {
+            // Stopped already, or gone: the deletion tells.
+            Ok(()) | Err(LxdError::Refused { .. } | LxdError::Failed { .. }) => {}
+            Err(error) => return Err(error.into()),
+        }
+        gone(engine.delete_instance(name, self.patience.step).await)
+    }
+
+    /// Waits for cloud-init in the container, then for its address to answer a neighbour, and notes that it did.
+    pub(super) async fn await_container(
+        &self,
+        host: &str,
+        name: &str,
+        (address, port): (Ipv4Addr, Option<u16>),
+        generation: &str,
+        waiting: Waiting<'_>,
+    ) -> Result<(), SiteError> {
+        let engine = self.hosts.any_engine(host).await?;
+        let look = async |state: &mut String| {
+            match ask(&engine, name, &["cloud-init", "status", "--format=json"]).await.map(|text| CloudInit::read(&text)) {
+                Ok(Progress::Clean) => Ok(Some(())),
+                Ok(Progress::Working(word)) => {
+                    *state = format!("it is {word}");
+                    Ok(None)
+                }
+                Ok(Progress::Failed(reason)) => {
+                    let log = ask(&engine, name, &["tail", "-n", "15", "/var/log/cloud-init-output.log"]).await?;
+                    let place = format!("container `{name}` on host `{host}`");
+                    Err(SiteError::CloudInit { place, reason: format!("{reason}\n{}", log.trim_end()) })
+                }
+                // Too early: the container has no init yet that could answer.
+                Err(LxdError::Refused { message, .. } | LxdError::Failed { message, .. }) => {
+                    *state = message;
+                    Ok(None)
+                }
+                Err(error) => Err(error.into()),
+            }
+        };
+        until(&format!("cloud-init of `{name}`"), self.patience.step, look, waiting).await?;
+
+        let look = async |state: &mut String| match self.answers(host, address, port).await {
+            Ok(()) => Ok(Some(())),
+            Err(error) => {
+                *state = chain(&error);
+                Ok(None)
+            }
+        };
+        let what = match port {
+            Some(port) => format!("`{name}` to answer at {address}:{port}"),
+            None => format!("`{name}` to answer at {address}"),
+        };
+        until(&what, self.patience.step, look, waiting).await?;
+        let proven = BTreeMap::from([(PROVEN.to_owned(), generation.to_owned())]);
+        self.configure_container(host, name, &proven).await
+    }
+
+    /// Whether a container's address answers its host.
+    pub(super) async fn answers(&self, host: &str, address: Ipv4Addr, port: Option<u16>) -> Result<(), SiteError> {
+        match port {
+            Some(port) => self.hosts.connect_from(host, address, port).await.map(drop),
+            None => self.hosts.run(host, &format!("ping -c1 -W1 {address}"), &[]).await.map(drop),
+        }
+    }
+}
+
+/// What a command in a container prints, whatever its exit code: cloud-init's says less than its words.
+async fn ask(engine: &lxd::Client, name: &str, command: &[&str]) -> Result<String, LxdError> {
+    let request =
+        ExecRequest { command: command.iter().map(|word| (*word).to_owned()).collect(), ..ExecRequest::default() };
+    let output = engine.exec(name, &request, ASK_LIMIT).await?;
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+/// What is gone already is deleted.
+fn gone(deleted: Result<(), LxdError>) -> Result<(), SiteError> {
+    match deleted {
+        Err(error) if error.is_not_found() => Ok(()),
+        other => Ok(other?),
+    }
+}

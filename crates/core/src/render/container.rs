@@ -90,6 +90,7 @@ pub fn container(document: &ContainerDocument) -> InstanceConfig {
     }
     if way == Way::Lxc {
         config.insert("raw.lxc".to_owned(), network::raw_lxc(document));
+        // For images of the time when the network configuration was not yet a key: they leave the card alone.
         config.insert("user.network_mode".to_owned(), "link-local".to_owned());
     }
     if let Some(cpu) = &document.limits.cpu {

@@ -30,8 +30,8 @@ pub(super) fn configuration(document: &HostDocument) -> String {
     let upstream = if document.nameservers.is_empty() {
         "# No name servers are known for the network: the host's own are asked (/etc/resolv.conf).\n".to_owned()
     } else {
-        let servers: String = document.nameservers.iter().map(|server| format!("server={server}\n")).collect();
-        format!("no-resolv\n{servers}")
+        let servers: Vec<String> = document.nameservers.iter().map(|server| format!("server={server}\n")).collect();
+        format!("no-resolv\n{}", servers.concat())
     };
     format!(
         "\

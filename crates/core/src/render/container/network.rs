@@ -1,4 +1,4 @@
-//! What a container is told about its network: one of four ways, and never two of them at once.
+//! What a container is told about its network, in one of four ways.
 //!
 //! Router advertisements are off in all of them: no pair lets an IPv6 address of the container pass, and systemd-networkd
 //! would wait some twelve seconds for a router before it calls a static address configured.
@@ -18,7 +18,7 @@ pub(super) enum Way {
     Static,
     /// From cloud-init, on a routed card: alone in its subnet, with the engine's link-local gateway.
     Routed,
-    /// From LXC, before anything in the container runs.
+    /// From LXC, before anything in the container runs; cloud-init only confirms it.
     Lxc,
 }
 
@@ -43,7 +43,10 @@ pub(super) fn config(document: &ContainerDocument, way: Way) -> String {
         // The client identifier is the Ethernet address, as dnsmasq's list has it: a container made anew is the same
         // client.
         Way::Dhcp => card["dhcp-identifier"] = json!("mac"),
-        Way::Static => {
+        // LXC has set address and route already, but systemd-networkd drops from a card of its own what it was not
+        // told, and a card that is nobody's keeps the boot waiting for the network (20 to 120 seconds). So cloud-init
+        // says the same once more.
+        Way::Static | Way::Lxc => {
             card["addresses"] = json!([format!("{}/{}", document.address, document.subnet.prefix_len())]);
             if let Some(gateway) = document.gateway {
                 card["routes"] = json!([{"to": "0.0.0.0/0", "via": gateway}]);
@@ -56,7 +59,6 @@ pub(super) fn config(document: &ContainerDocument, way: Way) -> String {
             card["addresses"] = json!([format!("{}/32", document.address)]);
             name_servers(&mut card, document);
         }
-        Way::Lxc => return yaml::document(&json!({"version": 1, "config": "disabled"})),
     }
     yaml::document(&json!({"version": 2, "ethernets": {CONTAINER_NIC: card}}))
 }
@@ -95,23 +97,22 @@ ip -4 route replace default via {ROUTED_GATEWAY} dev {CONTAINER_NIC} onlink
 }
 
 fn name_server_hook(document: &ContainerDocument) -> String {
-    let servers: String = document.nameservers.iter().map(|server| format!("nameserver {server}\\n")).collect();
+    let servers: Vec<String> = document.nameservers.iter().map(|server| format!("nameserver {server}\\n")).collect();
     format!(
         "\
 #cloud-boothook
 #!/bin/sh
-# LXC gives the address and the route; nothing gives the name servers.
+# LXC gives the address and the route; it has no way to give the name servers.
 rm -f /etc/resolv.conf
 printf '{servers}' >/etc/resolv.conf
-"
+",
+        servers = servers.concat(),
     )
 }
 
 /// The keys by which LXC itself sets address and route, before the container's first process runs.
 pub(super) fn raw_lxc(document: &ContainerDocument) -> String {
-    let mut text = format!("lxc.net.0.ipv4.address = {}/{}\n", document.address, document.subnet.prefix_len());
-    if let Some(gateway) = document.gateway {
-        text.push_str(&format!("lxc.net.0.ipv4.gateway = {gateway}\n"));
-    }
-    text
+    let address = format!("lxc.net.0.ipv4.address = {}/{}\n", document.address, document.subnet.prefix_len());
+    let gateway = document.gateway.map(|gateway| format!("lxc.net.0.ipv4.gateway = {gateway}\n"));
+    address + &gateway.unwrap_or_default()
 }

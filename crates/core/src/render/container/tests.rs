@@ -66,14 +66,15 @@ fn a_static_container_asks_nobody() {
 }
 
 #[test]
-fn with_raw_lxc_cloud_init_leaves_the_network_alone_and_the_name_servers_survive_the_authors_bootcmd() {
+fn with_raw_lxc_cloud_init_says_what_lxc_does_and_the_name_servers_survive_the_authors_bootcmd() {
     let instance = container(&with(Attachment::PairMac, Addressing::RawLxc));
     assert_eq!(
         instance.config["raw.lxc"],
         "lxc.net.0.ipv4.address = 192.168.0.100/24\nlxc.net.0.ipv4.gateway = 192.168.0.1\n"
     );
     assert_eq!(instance.config["user.network_mode"], "link-local");
-    assert_eq!(network(&instance)["config"], "disabled");
+    let eth0 = network(&instance)["ethernets"]["eth0"].clone();
+    assert_eq!((&eth0["dhcp4"], &eth0["addresses"]), (&json!(false), &json!(["192.168.0.100/24"])));
     let hook = &instance.config["cloud-init.vendor-data"];
     assert!(hook.starts_with("#cloud-boothook\n#!/bin/sh\n"), "{hook}");
     assert!(hook.contains(r"nameserver 8.8.4.4\nnameserver 8.8.8.8\n"), "{hook}");

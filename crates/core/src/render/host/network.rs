@@ -92,8 +92,10 @@ auto {BRIDGE}
 iface {BRIDGE} inet dhcp
     pre-up ip link show dev {BRIDGE} >/dev/null 2>&1 || ip link add name {BRIDGE} address {mac} type bridge stp_state 0 forward_delay 0
     pre-up ip link set dev @NIC@ mtu {mtu} promisc on master {BRIDGE}
+    pre-up echo 1 >/proc/sys/net/ipv6/conf/@NIC@/disable_ipv6 || true
     pre-up ip link set dev @NIC@ up
     pre-up ip link set dev {BRIDGE} mtu {mtu} up
+    post-down echo 0 >/proc/sys/net/ipv6/conf/@NIC@/disable_ipv6 || true
     post-down ip link set dev @NIC@ promisc off nomaster
     post-down ip link delete dev {BRIDGE}
 "

@@ -102,6 +102,8 @@ bridged() {
         [ -n "$(address_of br0)" ]
 }
 
+card_has_address() { [ -n "$(address_of "$NIC")" ]; }
+
 wait_for() {
     seconds=0
     until "$@"; do
@@ -131,8 +133,10 @@ bridge_the_card() {
         return 0
     fi
     say "br0 as the system shows it: $(ip -br address show dev br0 2>&1)"
-    "restore_$variant" || say "the image's own network configuration could not be applied again"
-    fail "br0 had no address after $ADDRESS_WAIT_SECONDS seconds; the image's own network configuration is back"
+    if "restore_$variant" && wait_for card_has_address; then
+        fail "br0 got no address by $variant; the image's own network configuration is back in force"
+    fi
+    fail "br0 got no address by $variant, and $NIC none by the image's own network configuration"
 }
 
 # Who is in charge is told by what cloud-init wrote for it (or by what an earlier run of this script left).

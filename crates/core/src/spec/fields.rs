@@ -120,7 +120,7 @@ static NETWORK: &[Field] = &[
         "dhcp_pool",
         Shape::Text(RANGE),
         Optional,
-        "What the subnet's DHCP allocation pool is narrowed to, so that Neutron never gives a container's address away.",
+        "What the subnet's DHCP pool is narrowed to, so that Neutron never gives a container's address away.",
     ),
     field("attach", Shape::Choice(ATTACH), Default("auto"), "How containers pass port security."),
     field("addressing", Shape::Choice(ADDRESSING), Default("dnsmasq"), "How a container learns its address."),

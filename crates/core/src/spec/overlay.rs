@@ -101,7 +101,9 @@ fn merge_table(base: &mut Node, over: Node, fields: &'static [Field], what: &str
             (Some(Field { shape: Shape::Table(fields), .. }), Some(old)) => {
                 merge_table(&mut old.node, entry.node, fields, &format!("`{name}`"), report);
             }
-            (Some(Field { shape: Shape::Named(fields), .. }), old) => {
+            (Some(Field { shape: Shape::Named(fields), .. }), old)
+                if old.is_some() || matches!(entry.node.value, Value::Map(_)) =>
+            {
                 merge_named(old.map(|old| &mut old.node), entry, &name, fields, report);
             }
             (Some(_), _) => {

@@ -225,6 +225,9 @@ impl<'a> Table<'a> {
         if let Some(entry) = self.entry(name) {
             return located(&entry.node, &entry.node.place);
         }
+        if self.misspelt.contains(name) {
+            return Read::Wrong;
+        }
         match self.field(name).map_or(Presence::Optional, |field| field.presence) {
             Presence::Default(text) => default_of(text).map_or(Read::Absent, |node| located(&node, &self.place)),
             Presence::Required => {
@@ -252,11 +255,18 @@ impl<'a> Table<'a> {
         }
         self.report.error(|| {
             let about = self.field(name).map_or("", |field| field.about);
-            Diagnostic::error(&self.place, format!("{} has no `{name}`", self.what))
+            let about = about.split(". ").next().unwrap_or(about).trim_end_matches('.');
+            let place = self.map.and_then(|map| map.get(name)).map_or(&self.place, |entry| &entry.key);
+            Diagnostic::error(place, format!("{} has no `{name}`", self.what))
                 .expected(format!("`{name}`"))
-                .hint(format!("{hint} ({})", about.split_once(['.', ';']).map_or(about, |(first, _)| first)))
+                .hint(format!("{hint}; {}", lower_first(about)))
         });
     }
+}
+
+fn lower_first(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map_or_else(String::new, |first| first.to_lowercase().chain(letters).collect())
 }
 
 /// The error about a field that its table does not have.

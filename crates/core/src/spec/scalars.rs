@@ -149,7 +149,7 @@ pub(super) fn floating_ip(scalar: &Scalar) -> Result<FloatingIp> {
             Err(_) => unfit(
                 format!("`{text}` is not `true`, `false` or an IPv4 address"),
                 EXPECTED,
-                "`true` takes an unused floating IP or a new one; an address takes that one, which the project has already",
+                "`true` takes any floating IP; an address takes that one, which the project has already",
             ),
         },
     }

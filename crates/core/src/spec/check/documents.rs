@@ -175,6 +175,10 @@ fn literal_body(place: &Place, scalar: &Scalar) -> Option<(String, String)> {
     let first = scalar.text.lines().next()?;
     let start = place.start() + text.get(place.start()..)?.find(first)?;
     let line = text.get(..start)?.rfind('\n')? + 1;
+    // What was found has to be the block itself and not, say, a comment behind the `|`.
+    if !text.get(line..start)?.trim().is_empty() {
+        return None;
+    }
     let lines = text.get(line..)?.split_inclusive('\n').take(scalar.text.lines().count());
     Some((text.get(..line)?.to_owned(), lines.collect()))
 }

@@ -94,6 +94,16 @@ fn an_error_in_user_data_that_stands_in_the_file_points_at_the_line_of_the_file(
 }
 
 #[test]
+fn user_data_in_quotes_or_behind_a_comment_is_read_all_the_same() {
+    for value in ["| #cloud-config\n      #cloud-config\n      packages: [a]", "\"#cloud-config\\npackages: [a]\\n\""] {
+        let stack = stack_of(&changed("port: 8080", &format!("port: 8080\n    user_data: {value}")));
+        assert_eq!(stack.services["hugo"].user_data.as_deref(), Some("#cloud-config\npackages: [a]\n"));
+    }
+    let quoted = changed("port: 8080", "port: 8080\n    user_data: \"#cloud-config\\n- a\\n\"");
+    assert_eq!(load_text(&quoted).unwrap_err().list[0].place.to_string(), "user_data at pontoon.yaml:16:16:2:1");
+}
+
+#[test]
 fn user_data_has_a_limit() {
     let text = |bytes: usize| format!("#cloud-config\n#{}\n", "x".repeat(bytes - 16));
     let stack = changed("port: 8080", "port: 8080\n    user_data: hugo.yaml");

@@ -78,6 +78,14 @@ fn an_error_in_an_overlay_points_into_it() {
 }
 
 #[test]
+fn a_wrong_value_in_an_overlay_is_not_lost_where_the_file_has_nothing() {
+    let (main, _) = GOOD.split_once("balancers").unwrap();
+    let overlay = Some(SourceText::new("pontoon.mine.yaml", "balancers: []"));
+    let errors = load(&Sources { overlay, ..sources(main) }, &Shelf::default()).unwrap_err();
+    assert_eq!(errors.list[0].message, "`balancers` is a list");
+}
+
+#[test]
 fn an_overlay_adds_nothing() {
     wrong_overlay(
         "services: {«huge»: {port: 1}}",

@@ -89,18 +89,26 @@ fn a_missing_field_is_pointed_at_where_it_belongs() {
         "  lxd:\n    image: Ubuntu 24.04\n",
         "  «lxd»:\n",
         "host group `lxd` has no `image`",
-        "add `image: …` (The name of a Glance image: Debian 12 or 13, Ubuntu 22)",
+        "add `image: …`; the name of a Glance image: Debian 12 or 13, Ubuntu 22.04 or 24.04",
     );
+    wrong(
+        "flavor: small",
+        "«flavor»:",
+        "host group `lxd` has no `flavor`",
+        "add `flavor: …`; the name of a Nova flavor",
+    );
+    wrong("port: 8080", "«prot»: 8080", "service `hugo` has no field `prot`", "did you mean `port`?");
     wrong_text(
         &changed("stack: blog\n", "«»# nothing here\n"),
         "the file has no `stack`",
-        "add `stack: …` (The name of the stack)",
+        "add `stack: …`; the name of the stack",
     );
     let all = load_text("stack: blog\n").unwrap_err();
     let messages: Vec<_> = all.list.iter().map(|error| error.message.as_str()).collect();
     assert_eq!(messages, ["the file has no `network`", "the file has no `hosts`", "the file has no `services`"]);
     wrong_text(
-        "stack: blog\nnetwork: {name: n, containers: 10.0.0.1-10.0.0.2}\n«hosts»: {}\nservices: {a: {image: 'ubuntu:24.04'}}\n",
+        "stack: blog\nnetwork: {name: n, containers: 10.0.0.1-10.0.0.2}\n\
+         «hosts»: {}\nservices: {a: {image: 'ubuntu:24.04'}}\n",
         "`hosts` is empty",
         "write each host group under its name, indented",
     );
@@ -203,7 +211,7 @@ fn words_are_named_when_one_is_not_known() {
         "flavor: small",
         "flavor: small\n    floating_ip: «yes»",
         "`floating_ip` of host group `lxd`: `yes` is not `true`, `false` or an IPv4 address",
-        "`true` takes an unused floating IP or a new one; an address takes that one, which the project has already",
+        "`true` takes any floating IP; an address takes that one, which the project has already",
     );
 }
 

@@ -163,6 +163,8 @@ fn change_profile(machine: &Machine, name: &str, headers: &HeaderMap, change: im
         check_tag(headers, profile)?;
         let mut new = profile.clone();
         change(&mut new);
+        // An empty value is how a key is removed.
+        new.config.retain(|_, value| !value.is_empty());
         nics::validate(ground, &new.devices).map_err(ApiError::bad_request)?;
         *profile = new;
         Ok(())

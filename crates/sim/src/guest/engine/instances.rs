@@ -253,6 +253,8 @@ fn update(machine: &Machine, name: &str, change: impl FnOnce(&mut Instance)) -> 
     let changed = machine.engine(|engine, ground| {
         let mut instance = engine.instances.get(name).ok_or("Instance not found")?.clone();
         change(&mut instance);
+        // An empty value is how a key is removed.
+        instance.config.retain(|_, value| !value.is_empty());
         if let Some(missing) = instance.profiles.iter().find(|profile| !engine.profiles.contains_key(*profile)) {
             return Err(format!("Failed loading profile {missing:?}: Profile not found"));
         }

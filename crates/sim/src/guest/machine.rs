@@ -90,8 +90,9 @@ impl Machine {
             .unwrap_or_else(|| PrivateKey::from(Ed25519Keypair::from_seed(&rand::random())));
         let engine = Engine::declared(&declared);
         let ground = Ground::first(&boot, &declared);
-        let up_at = Instant::now() + boot.delays.boot;
-        let ready_at = up_at + boot.delays.cloud_init;
+        let now = Instant::now();
+        let up_at = now.checked_add(boot.delays.boot).unwrap_or(now);
+        let ready_at = up_at.checked_add(boot.delays.cloud_init).unwrap_or(up_at);
         Machine::assemble(boot, declared, host_key, network, State { engine, ground }, [up_at, ready_at])
     }
 

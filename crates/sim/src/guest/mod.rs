@@ -131,10 +131,15 @@ impl Guest {
         Guest { machine: Arc::new(Machine::boot(boot, network)) }
     }
 
-    /// A machine as [`Guest::save`] left it, already booted. What cannot be read is booted anew.
+    /// A machine as [`Guest::save`] left it, already booted. What cannot be read is booted anew. The cloud-init of a
+    /// container that was saved in the middle of it ends soon after, if this is called inside of a tokio runtime.
     pub fn restore(boot: Boot, saved: serde_json::Value, network: Arc<dyn Network>) -> Guest {
         let guest = Guest { machine: Arc::new(Machine::restore(boot, saved, network)) };
-        guest.machine.resume();
+        // Beside the caller, who may hold what the network needs in order to answer.
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            let machine = Arc::clone(&guest.machine);
+            runtime.spawn(async move { machine.resume() });
+        }
         guest
     }
 

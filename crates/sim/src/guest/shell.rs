@@ -17,6 +17,11 @@ use super::cloud_init::Report;
 use super::files::Files;
 use syntax::{Joint, Redirect, Step};
 
+/// Shells within shells; a script that calls itself ends here.
+const MAX_DEPTH: u8 = 16;
+/// Words of one command. More are refused, so that no nesting of commands can exhaust the stack.
+const MAX_WORDS: usize = 256;
+
 /// The system around a shell.
 pub(crate) trait Surroundings {
     /// Lends the file system.
@@ -106,6 +111,9 @@ pub(crate) fn waits(script: &str) -> Waits {
 
 /// What one command, already split into words, waits for.
 pub(crate) fn waits_of(words: &[&str]) -> Waits {
+    if words.len() > MAX_WORDS {
+        return Waits::default();
+    }
     let Some((name, arguments)) = words.split_first() else { return Waits::default() };
     let operands = || arguments.iter().filter(|word| !word.starts_with('-') || **word == "-");
     let reads_only_stdin = || operands().all(|word| matches!(*word, "-" | "/dev/stdin"));
@@ -128,13 +136,13 @@ pub(crate) fn waits_of(words: &[&str]) -> Waits {
 
 /// Runs a script as `user` to its end.
 pub(crate) fn run(around: &impl Surroundings, user: &str, script: &str, stdin: Vec<u8>) -> Output {
-    Shell { around, user: user.to_owned(), stdin, stop_on_error: false }.script(script)
+    Shell { around, user: user.to_owned(), stdin, stop_on_error: false, depth: 0 }.script(script)
 }
 
 /// Runs one command that is already split into words, as the engine's exec does. Nothing of it is shell syntax.
 pub(crate) fn run_words(around: &impl Surroundings, user: &str, words: &[String], stdin: Vec<u8>) -> Output {
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
-    Shell { around, user: user.to_owned(), stdin, stop_on_error: false }.command(&words)
+    Shell { around, user: user.to_owned(), stdin, stop_on_error: false, depth: 0 }.command(&words)
 }
 
 /// One shell while it runs.
@@ -145,10 +153,22 @@ struct Shell<'a, S> {
     stdin: Vec<u8>,
     /// `set -e`.
     stop_on_error: bool,
+    /// How many scripts it is inside of.
+    depth: u8,
 }
 
 impl<S: Surroundings> Shell<'_, S> {
     fn script(&mut self, script: &str) -> Output {
+        if self.depth >= MAX_DEPTH {
+            return Output::failed(2, "sh: 1: Cannot fork: too many shells within shells");
+        }
+        self.depth += 1;
+        let output = self.steps(script);
+        self.depth -= 1;
+        output
+    }
+
+    fn steps(&mut self, script: &str) -> Output {
         let steps = match syntax::parse(script) {
             Ok(steps) => steps,
             Err(reason) => return Output::failed(2, format!("sh: 1: Syntax error: {reason}")),

@@ -2,7 +2,7 @@
 
 use super::super::cloud_init::{self, Format};
 use super::super::files::normal;
-use super::{CloudInit, Output, Shell, Surroundings};
+use super::{CloudInit, MAX_WORDS, Output, Shell, Surroundings};
 
 /// The last part of a command's path.
 pub(super) fn base_name(command: &str) -> &str {
@@ -28,6 +28,9 @@ impl<S: Surroundings> Shell<'_, S> {
     /// Runs one command.
     pub(super) fn command(&mut self, words: &[&str]) -> Output {
         let Some((name, arguments)) = words.split_first() else { return Output::default() };
+        if words.len() > MAX_WORDS {
+            return Output::failed(126, format!("sh: 1: {name}: Argument list too long"));
+        }
         match base_name(name) {
             "true" | ":" | "sync" | "sleep" | "chown" | "exit" | "journalctl" | "logger" => quiet(name, arguments),
             "false" => Output::code(1),

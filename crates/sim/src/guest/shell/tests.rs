@@ -122,6 +122,16 @@ fn questions_about_the_system_are_answered() {
 }
 
 #[test]
+fn no_nesting_is_deep_enough_to_do_harm() {
+    let system = bare();
+    system.files.borrow_mut().write("/tmp/again", b"sh /tmp/again".to_vec(), None);
+    assert_eq!(run(&system, "ops", "sh /tmp/again", Vec::new()).code, 2);
+    let many = "sudo ".repeat(10_000);
+    assert!(!waits(&many).stdin);
+    assert_eq!(run(&system, "ops", &many, Vec::new()).code, 126);
+}
+
+#[test]
 fn nonsense_is_a_syntax_error() {
     for script in ["'open", "&& true", "echo >", "true &&"] {
         assert_eq!(run(&bare(), "ops", script, Vec::new()).code, 2, "{script}");

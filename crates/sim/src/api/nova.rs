@@ -52,7 +52,7 @@ fn route(world: &mut World, caller: &Caller, call: &Call, path: &[&str], minor: 
         (_, ["os-keypairs", rest @ ..]) => keypairs(world, caller, call, rest, minor),
         (_, ["os-server-groups", rest @ ..]) => server_groups(world, caller, call, rest, minor),
         ("GET", ["limits"]) => Ok(Reply::ok(json!({ "limits": { "rate": [], "absolute": limits(world, caller) } }))),
-        ("GET", ["os-quota-sets", project]) | ("GET", ["os-quota-sets", project, "defaults"]) => {
+        ("GET", ["os-quota-sets", project] | ["os-quota-sets", project, "defaults"]) => {
             let mut quota = json!(world.settings.quotas.compute);
             quota["id"] = (*project).into();
             Ok(Reply::ok(json!({ "quota_set": quota })))

@@ -94,15 +94,16 @@ fn list(world: &World, caller: &Caller, call: &Call, minor: u32, detail: Detail)
     let mut body = json!({ "servers": [] });
     if servers.len() > limit.min(PAGE) {
         servers.truncate(limit.min(PAGE));
-        let others: String = call
+        let others: Vec<String> = call
             .query
             .iter()
             .filter(|(key, _)| key != "marker")
-            .map(|(key, value)| format!("{}={}&", percent_encoded(key), percent_encoded(value)))
+            .map(|(key, value)| format!("{}={}", percent_encoded(key), percent_encoded(value)))
             .collect();
+        let others = others.join("&");
         let last = servers.last().map(|server| server.meta.id.as_str()).unwrap_or_default();
         let suffix = if detail == Detail::Full { "/detail" } else { "" };
-        let href = format!("{}/v2.1/servers{suffix}?{others}marker={last}", call.base);
+        let href = format!("{}/v2.1/servers{suffix}?{others}&marker={last}", call.base);
         body["servers_links"] = json!([{ "rel": "next", "href": href }]);
     }
     let show = |server: &Server| match detail {
@@ -199,20 +200,20 @@ fn action(world: &mut World, caller: &Caller, call: &Call, id: &str) -> Result<R
             Ok(reply)
         }
         "reboot" if state == ServerStatus::Active => Ok(Reply::empty(202)),
-        "os-stop" if state == ServerStatus::Active => set_status(world, id, ServerStatus::Shutoff),
-        "os-start" if state == ServerStatus::Shutoff => set_status(world, id, ServerStatus::Active),
+        "os-stop" if state == ServerStatus::Active => Ok(set_status(world, id, ServerStatus::Shutoff)),
+        "os-start" if state == ServerStatus::Shutoff => Ok(set_status(world, id, ServerStatus::Active)),
         "reboot" | "os-stop" | "os-start" => Err(wrong_state()),
         _ => Err(Refusal::new(400, "badRequest", format!("There is no such action: {name}"))),
     }
 }
 
-fn set_status(world: &mut World, id: &str, status: ServerStatus) -> Result<Reply, Refusal> {
+fn set_status(world: &mut World, id: &str, status: ServerStatus) -> Reply {
     let now = world.now;
     if let Some(server) = world.servers.get_mut(id) {
         server.status = status;
         server.meta.touch(now);
     }
-    Ok(Reply::empty(202))
+    Reply::empty(202)
 }
 
 fn tags(world: &mut World, caller: &Caller, call: &Call, id: &str, path: &[&str]) -> Result<Reply, Refusal> {

@@ -385,9 +385,8 @@ impl World {
             port.insert("security_groups".to_owned(), ids.into());
         }
         self.create_port(caller, &port).map_err(|refusal| match refusal.status {
-            404 => Refusal::new(400, "badRequest", refusal.message),
             409 if refusal.kind == "OverQuota" => Refusal::new(403, "forbidden", "Maximum number of ports exceeded"),
-            409 => Refusal::new(400, "badRequest", refusal.message),
+            404 | 409 => Refusal::new(400, "badRequest", refusal.message),
             _ => refusal,
         })
     }

@@ -114,7 +114,7 @@ impl World {
         given.insert("mac_address".to_owned(), mac.clone().into());
         let addresses = self.choose_addresses(&network_id, given.get("fixed_ips"), None)?;
         given.insert("fixed_ips".to_owned(), to_json(&addresses));
-        let pairs = self.check_pairs(given.get("allowed_address_pairs"), &mac, secured)?;
+        let pairs = check_pairs(given.get("allowed_address_pairs"), &mac, secured)?;
         given.insert("allowed_address_pairs".to_owned(), to_json(&pairs));
         let port = overlay(&self.blank_port(&caller.project_id, &network_id), &given, CREATE)?;
         let port = Port { port_security_enabled: secured, ..port };
@@ -142,7 +142,7 @@ impl World {
         let secured = flag(&given, "port_security_enabled").unwrap_or(old.port_security_enabled);
         let mac = text(&given, "mac_address").unwrap_or(&old.mac_address).to_lowercase();
         if given.contains_key("allowed_address_pairs") {
-            let pairs = self.check_pairs(given.get("allowed_address_pairs"), &mac, secured)?;
+            let pairs = check_pairs(given.get("allowed_address_pairs"), &mac, secured)?;
             given.insert("allowed_address_pairs".to_owned(), to_json(&pairs));
         } else if !secured && !old.allowed_address_pairs.is_empty() {
             return Err(pairs_need_security());
@@ -378,40 +378,6 @@ impl World {
         Ok(FixedIp { subnet_id: id, ip_address: address })
     }
 
-    /// The pairs of a request, each with a MAC address.
-    fn check_pairs(&self, given: Option<&Value>, mac: &str, secured: bool) -> Result<Vec<Pair>, Refusal> {
-        let Some(list) = given.and_then(Value::as_array) else { return Ok(Vec::new()) };
-        if list.is_empty() {
-            return Ok(Vec::new());
-        }
-        if !secured {
-            return Err(pairs_need_security());
-        }
-        if list.len() > MAXIMUM_PAIRS {
-            return Err(Refusal::new(
-                400,
-                "AllowedAddressPairExhausted",
-                format!("The number of allowed address pair exceeds the maximum {MAXIMUM_PAIRS}."),
-            ));
-        }
-        let mut pairs: Vec<Pair> = Vec::new();
-        for entry in list {
-            let pair = one_pair(entry, mac)?;
-            if pairs.contains(&pair) {
-                return Err(Refusal::new(
-                    400,
-                    "DuplicateAddressPairInRequest",
-                    format!(
-                        "Request contains duplicate address pair: mac_address {} ip_address {}.",
-                        pair.mac_address, pair.ip_address
-                    ),
-                ));
-            }
-            pairs.push(pair);
-        }
-        Ok(pairs)
-    }
-
     fn check_groups(&self, caller: &Caller, port: &Port) -> Result<(), Refusal> {
         if !port.port_security_enabled && !port.security_groups.is_empty() {
             return Err(Refusal::new(
@@ -450,6 +416,40 @@ impl Pair {
     pub fn allows(&self, mac: &str, address: Ipv4Addr) -> bool {
         self.mac_address.eq_ignore_ascii_case(mac) && parse_range(&self.ip_address).is_some_and(|range| range.contains(&address))
     }
+}
+
+/// The pairs of a request, each with a MAC address.
+fn check_pairs(given: Option<&Value>, mac: &str, secured: bool) -> Result<Vec<Pair>, Refusal> {
+    let Some(list) = given.and_then(Value::as_array) else { return Ok(Vec::new()) };
+    if list.is_empty() {
+        return Ok(Vec::new());
+    }
+    if !secured {
+        return Err(pairs_need_security());
+    }
+    if list.len() > MAXIMUM_PAIRS {
+        return Err(Refusal::new(
+            400,
+            "AllowedAddressPairExhausted",
+            format!("The number of allowed address pair exceeds the maximum {MAXIMUM_PAIRS}."),
+        ));
+    }
+    let mut pairs: Vec<Pair> = Vec::new();
+    for entry in list {
+        let pair = one_pair(entry, mac)?;
+        if pairs.contains(&pair) {
+            return Err(Refusal::new(
+                400,
+                "DuplicateAddressPairInRequest",
+                format!(
+                    "Request contains duplicate address pair: mac_address {} ip_address {}.",
+                    pair.mac_address, pair.ip_address
+                ),
+            ));
+        }
+        pairs.push(pair);
+    }
+    Ok(pairs)
 }
 
 fn one_pair(entry: &Value, port_mac: &str) -> Result<Pair, Refusal> {

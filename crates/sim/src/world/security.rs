@@ -194,13 +194,12 @@ impl World {
     /// A group that a service keeps for itself, with an ingress rule for each (port, range).
     pub(crate) fn set_service_group(&mut self, id: Option<&str>, name: &str, open: &[(u16, String)]) -> String {
         let project = super::seed::SERVICE_PROJECT;
-        let id = match id.filter(|id| self.security_groups.contains_key(*id)) {
-            Some(id) => id.to_owned(),
-            None => {
-                let mut meta = Meta::new(project, self.now);
-                name.clone_into(&mut meta.name);
-                self.insert_group(SecurityGroup { meta, stateful: true, shared: false })
-            }
+        let id = if let Some(id) = id.filter(|id| self.security_groups.contains_key(*id)) {
+            id.to_owned()
+        } else {
+            let mut meta = Meta::new(project, self.now);
+            name.clone_into(&mut meta.name);
+            self.insert_group(SecurityGroup { meta, stateful: true, shared: false })
         };
         self.security_group_rules
             .retain(|_, rule| rule.security_group_id != id || rule.direction == Direction::Egress);

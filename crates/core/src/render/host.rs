@@ -70,7 +70,8 @@ impl std::fmt::Debug for HostKey {
     }
 }
 
-/// The script that every host runs; what differs between hosts is in `/etc/pontoon/host.conf`.
+/// The script that every host runs; what differs between hosts is in `/etc/pontoon/host.conf`, and between engines in
+/// `/etc/pontoon/engine.sh`.
 const SCRIPT: &str = include_str!("host/pontoon-host.sh");
 
 /// Where the script lies on a host.
@@ -110,6 +111,7 @@ fn files(document: &HostDocument) -> Vec<Value> {
         file("/etc/systemd/system/dnsmasq.service.d/pontoon.conf", dnsmasq::unit_drop_in()),
         file("/etc/pontoon/preseed.yaml", &engine::preseed(document)),
         file("/etc/pontoon/host.conf", &settings(document)),
+        file("/etc/pontoon/engine.sh", engine::script(document.engine)),
         json!({"path": SCRIPT_PATH, "permissions": "0755", "content": SCRIPT}),
     ]);
     files

@@ -1,9 +1,18 @@
-//! The preseed of an engine, for `lxd init --preseed` and `incus admin init --preseed` alike.
+//! How an engine is installed and started, and its preseed, which LXD and Incus read alike.
 
 use serde_json::json;
 
 use crate::render::host::HostDocument;
 use crate::render::{BRIDGE, CONTAINER_NIC, yaml};
+use crate::spec::model::Engine;
+
+/// The functions by which the host's script installs and starts `engine`. A host is told about its own engine only.
+pub(super) fn script(engine: Engine) -> &'static str {
+    match engine {
+        Engine::Lxd => include_str!("lxd.sh"),
+        Engine::Incus => include_str!("incus.sh"),
+    }
+}
 
 /// A storage pool, a default profile on the bridge, and nothing else: no managed network (the engine would bring a
 /// second dnsmasq and NAT) and no port on the network. Applying it again leaves everything as it is.

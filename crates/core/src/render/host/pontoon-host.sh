@@ -12,6 +12,9 @@ export PATH DEBIAN_FRONTEND
 MAC='' MTU='' ENGINE='' STORAGE='' LOGIN='' DHCP_HOSTS=''
 # shellcheck source=/dev/null
 . /etc/pontoon/host.conf
+# Defines engine_is_a_snap and start_engine.
+# shellcheck source=/dev/null
+. /etc/pontoon/engine.sh
 
 STAGED=/etc/pontoon/network
 ASIDE=/etc/pontoon/network/aside
@@ -29,7 +32,7 @@ main() {
     STEP=storage
     install_storage_tools
     STEP="$ENGINE"
-    "start_$ENGINE"
+    start_engine
     STEP=ready
     say "ready: br0 has $(address_of br0), $ENGINE is initialised"
 }
@@ -236,7 +239,11 @@ start_dnsmasq() {
     chmod 755 "$DHCP_HOSTS"
     systemctl cat dnsmasq.service >/dev/null 2>&1 || install_packages dnsmasq
     # The package asks to be the system's own resolver; this one serves containers and leaves lo alone.
-    grep -qs '^DNSMASQ_EXCEPT="lo"$' /etc/default/dnsmasq || echo 'DNSMASQ_EXCEPT="lo"' >>/etc/default/dnsmasq
+    if ! grep -qs '^DNSMASQ_EXCEPT="lo"$' /etc/default/dnsmasq; then
+        echo 'DNSMASQ_EXCEPT="lo"' >>/etc/default/dnsmasq
+        # Newer than the running server, which is therefore restarted.
+        touch /etc/dnsmasq.d/pontoon.conf
+    fi
     dnsmasq --test --conf-file=/etc/dnsmasq.d/pontoon.conf || fail "its configuration is refused"
     systemctl daemon-reload
     systemctl enable --quiet dnsmasq.service || fail "the unit cannot be enabled"
@@ -253,52 +260,14 @@ dnsmasq_is_current() {
 
 # ---- engine ----
 
-# The snaps bring their own tools; what the Debian packages call must be installed beside them.
+# A snap brings its own tools; what an engine from a package calls must be installed beside it.
 install_storage_tools() {
-    if [ "$ENGINE" = lxd ] && lxd_is_a_snap; then return 0; fi
+    if engine_is_a_snap; then return 0; fi
     case "$STORAGE" in
     btrfs) has mkfs.btrfs || install_packages btrfs-progs ;;
     zfs) has zpool || install_packages zfsutils-linux ;;
     esac
     has nft || has ebtables || install_packages nftables
-}
-
-lxd_is_a_snap() {
-    has snap || return 1
-    snap wait system seed.loaded || return 1
-    snap list lxd >/dev/null 2>&1 && return 0
-    # Ubuntu has no Debian package of LXD, only one that installs the snap at the first call.
-    ! any /lib/systemd/system/lxd.service
-}
-
-start_lxd() {
-    if lxd_is_a_snap; then
-        snap list lxd >/dev/null 2>&1 ||
-            snap install lxd --channel=5.21/stable ||
-            fail "snap cannot install it: is the store reachable?"
-    else
-        any /lib/systemd/system/lxd.service || install_packages lxd lxd-client dnsmasq-base
-        systemctl start lxd.socket || fail "lxd.socket does not start"
-    fi
-    lxd waitready --timeout=180 </dev/null || fail "does not become ready"
-    lxd init --preseed </etc/pontoon/preseed.yaml || fail "refuses /etc/pontoon/preseed.yaml"
-    let_login_use lxd
-}
-
-start_incus() {
-    if ! has incusd && ! any /lib/systemd/system/incus.service; then
-        # incus-base is the part for containers, without QEMU, where the distribution has split it off.
-        apt-get -q -o DPkg::Lock::Timeout=600 update || true
-        if apt-cache show incus-base >/dev/null 2>&1; then
-            install_packages incus-base incus-client
-        else
-            install_packages incus
-        fi
-    fi
-    systemctl start incus.socket || fail "incus.socket does not start"
-    incus admin waitready --timeout=180 </dev/null || fail "does not become ready"
-    incus admin init --preseed </etc/pontoon/preseed.yaml || fail "refuses /etc/pontoon/preseed.yaml"
-    let_login_use incus-admin
 }
 
 # Here and not in the cloud-config's `users`: a group made before the engine's package is no system group, and the

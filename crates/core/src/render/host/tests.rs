@@ -1,4 +1,4 @@
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
+#![allow(clippy::unwrap_used, clippy::panic)]
 use serde_json::Value;
 
 use super::*;
@@ -87,6 +87,14 @@ fn the_script_is_told_the_engine_and_the_card() {
     let settings = written(&config, "/etc/pontoon/host.conf");
     assert!(settings.contains("ENGINE='incus'\n") && settings.contains("MAC='fa:16:3e:00:12:34'\n"), "{settings}");
     assert_eq!(config["runcmd"], json!([["/usr/local/sbin/pontoon-host"]]));
+}
+
+#[test]
+fn a_host_is_told_about_its_own_engine_only() {
+    let lxd = host_user_data(&lxd0());
+    assert!(lxd.contains("lxd init --preseed") && !lxd.contains("incus admin"));
+    let incus = host_user_data(&HostDocument { engine: Engine::Incus, ..lxd0() });
+    assert!(incus.contains("incus admin init --preseed") && !incus.contains("lxd init"));
 }
 
 #[test]

@@ -13,7 +13,7 @@ use crate::world::compute::ServerStatus;
 use crate::world::faults::{Fault, Request};
 use crate::world::seed::REGION;
 use jiff::Timestamp;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -23,8 +23,10 @@ use tokio::net::TcpListener;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 
-/// The keeper looks at least this often: for health checks and for what machines did by themselves.
+/// The keeper looks at least this often: for what machines did by themselves.
 const BEAT: Duration = Duration::from_millis(200);
+/// Between two rounds of health checks.
+const CHECK: Duration = Duration::from_millis(100);
 
 /// Why a cloud could not start.
 #[derive(Debug, thiserror::Error)]
@@ -95,6 +97,7 @@ impl Cloud {
         let tasks = vec![
             tokio::spawn(server::serve(Arc::clone(&shared), listener)),
             tokio::spawn(keep(Arc::clone(&shared))),
+            tokio::spawn(check(Arc::clone(&shared))),
         ];
         Ok(Self { shared, tasks })
     }
@@ -134,11 +137,8 @@ impl Cloud {
             // A task that panicked has nothing left to stop.
             let _ = task.await;
         }
-        self.shared.publisher.lock().await.close();
         self.shared.save_if(Changed::Perhaps);
-        for guest in lock(&self.shared.guests).values() {
-            guest.shutdown();
-        }
+        // The rest is what dropping does.
     }
 }
 
@@ -147,6 +147,12 @@ impl std::ops::Drop for Cloud {
         self.shared.stopping.send_replace(true);
         for task in &self.tasks {
             task.abort();
+        }
+        if let Ok(mut publisher) = self.shared.publisher.try_lock() {
+            publisher.close();
+        }
+        for guest in lock(&self.shared.guests).clone().values() {
+            guest.shutdown();
         }
     }
 }
@@ -195,11 +201,7 @@ impl WorldHandle<'_> {
     }
 
     /// Opens a connection as somebody in the world would.
-    pub fn connect(
-        &self,
-        from: &net::From,
-        to: std::net::SocketAddrV4,
-    ) -> Result<crate::guest::BoxStream, net::Drop> {
+    pub fn connect(&self, from: &net::From, to: std::net::SocketAddrV4) -> Result<crate::guest::BoxStream, net::Drop> {
         net::connect::connect(self.shared, from, to)
     }
 }
@@ -268,9 +270,11 @@ impl Shared {
 
     /// Boots the machines of servers that have become ACTIVE, and stops those whose server is gone.
     fn tend_guests(self: &Arc<Self>) {
-        let (boots, alive): (Vec<_>, Vec<String>) = {
+        let booted: BTreeSet<String> = lock(&self.guests).keys().cloned().collect();
+        let (boots, alive): (Vec<_>, BTreeSet<String>) = {
             let world = self.world();
             let running = world.servers.values().filter(|server| server.status != ServerStatus::Build);
+            let running = running.filter(|server| !booted.contains(&server.meta.id));
             let boots = running.filter_map(|server| Some((server.meta.id.clone(), boot(&world, server)?))).collect();
             (boots, world.servers.keys().cloned().collect())
         };
@@ -335,7 +339,7 @@ fn boot(world: &World, server: &crate::world::compute::Server) -> Option<Boot> {
     })
 }
 
-/// Moves states whose time has come, checks health, and saves, until the cloud stops.
+/// Moves states whose time has come, lets machines and sockets follow, and saves, until the cloud stops.
 async fn keep(shared: Arc<Shared>) {
     let mut stopping = shared.stopping.subscribe();
     let mut beats: u32 = 0;
@@ -344,8 +348,7 @@ async fn keep(shared: Arc<Shared>) {
             let mut world = shared.world();
             (world.advance(Timestamp::now()), world.next_change())
         };
-        let checked = net::health::look(&shared).await;
-        if moved || checked {
+        if moved {
             shared.dirty.store(true, Ordering::Relaxed);
         }
         shared.follow().await;
@@ -358,6 +361,21 @@ async fn keep(shared: Arc<Shared>) {
         tokio::select! {
             () = tokio::time::sleep(until.max(Duration::from_millis(1))) => {}
             () = shared.wake.notified() => {}
+            // The sender lives in `shared`.
+            _ = stopping.wait_for(|stop| *stop) => return,
+        }
+    }
+}
+
+/// Checks the members of monitored pools, until the cloud stops.
+async fn check(shared: Arc<Shared>) {
+    let mut stopping = shared.stopping.subscribe();
+    loop {
+        if net::health::look(&shared).await {
+            shared.dirty.store(true, Ordering::Relaxed);
+        }
+        tokio::select! {
+            () = tokio::time::sleep(CHECK) => {}
             // The sender lives in `shared`.
             _ = stopping.wait_for(|stop| *stop) => return,
         }

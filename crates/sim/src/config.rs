@@ -28,6 +28,8 @@ pub struct Config {
     pub network_owner: NetworkOwner,
     /// The external subnet. Its addresses must be loopback addresses, for balancers really listen on them.
     pub external: Ipv4Net,
+    /// Where Neutron's DHCP server of the seed's tenant network sits; the first free address of the pool unless given.
+    pub dhcp_address: Option<Ipv4Addr>,
     /// The OpenSSH public key line of the seed's key pair; without one a placeholder is used that nobody can log in with.
     pub public_key: Option<String>,
 }
@@ -52,6 +54,7 @@ impl Default for Config {
             octavia_minor: 29,
             network_owner: NetworkOwner::Demo,
             external: Ipv4Net::new_assert(Ipv4Addr::new(127, 77, 0, 0), 16),
+            dhcp_address: None,
             public_key: None,
         }
     }

@@ -63,7 +63,8 @@ async fn answer(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Respo
     let prefix = if pieces.is_empty() { String::new() } else { pieces.remove(0) };
     let simulated = prefix == "simulated";
     // The control API is no part of the cloud: faults do not meet it and the log does not show it.
-    let fault = if simulated { None } else { shared.world().settings.faults.meet(parts.method.as_str(), &path_and_query) };
+    let fault =
+        if simulated { None } else { shared.world().settings.faults.meet(parts.method.as_str(), &path_and_query) };
     match &fault {
         Some(Effect::CloseBeforeHandling) => return Err(Closed),
         Some(Effect::Delay { milliseconds }) => tokio::time::sleep(Duration::from_millis(*milliseconds)).await,
@@ -96,7 +97,9 @@ async fn handle(shared: &Arc<Shared>, service: Option<Service>, call: &Call) -> 
     let published = shared.published();
     let mut reply = {
         let mut world = shared.world();
-        world.advance(Timestamp::now());
+        if world.advance(Timestamp::now()) {
+            shared.touched();
+        }
         match service {
             Some(service) => service.answer(&mut world, call),
             None => control_or_nothing(&mut world, &published, call),

@@ -26,7 +26,9 @@ async fn post_graph(client: &Client) -> Answer {
 }
 
 async fn active(client: &Client, id: &str) {
-    client.until(&format!("{BALANCERS}/{id}"), |answer| answer.body["loadbalancer"]["provisioning_status"] == "ACTIVE").await;
+    client
+        .until(&format!("{BALANCERS}/{id}"), |answer| answer.body["loadbalancer"]["provisioning_status"] == "ACTIVE")
+        .await;
 }
 
 fn id(answer: &Answer, kind: &str) -> String {
@@ -63,7 +65,7 @@ async fn a_graph_with_one_bad_part_leaves_nothing() {
 
 #[tokio::test]
 async fn a_balancer_that_is_being_made_is_immutable() {
-    let delays = Delays { balancer: Duration::from_secs(3600), ..Delays::zero() };
+    let delays = Delays { balancer: Duration::from_hours(1), ..Delays::zero() };
     let client = Client::start(Config { delays, ..quick() }).await;
     let balancer = id(&post_graph(&client).await, "loadbalancer");
     let path = format!("{BALANCERS}/{balancer}");

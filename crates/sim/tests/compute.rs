@@ -48,7 +48,9 @@ async fn tags_at_creation_need_their_microversion() {
     assert_eq!(answer.headers["openstack-api-version"], "compute 2.52");
     let found = client.call_with("GET", "/compute/v2.1/servers/detail?tags=t", &version, Value::Null).await.unwrap();
     assert_eq!(found.body["servers"][0]["tags"], json!(["t"]));
-    let answer = client.call_with("GET", "/compute/v2.1/servers", &[("openstack-api-version", "compute 2.999")], Value::Null).await;
+    let answer = client
+        .call_with("GET", "/compute/v2.1/servers", &[("openstack-api-version", "compute 2.999")], Value::Null)
+        .await;
     assert_eq!(answer.unwrap().status, 406);
 }
 
@@ -121,4 +123,17 @@ async fn a_world_survives_a_restart() {
     assert_eq!(client.call("GET", &path, Value::Null).await.body["server"]["status"], "ACTIVE");
     assert_eq!(client.cloud.world().snapshot()["ports"], before["ports"]);
     assert!(client.cloud.world().guest(server["id"].as_str().unwrap()).is_some());
+}
+
+#[tokio::test]
+async fn the_cloud_says_that_it_is_simulated_and_stops_when_asked() {
+    let client = Client::start(quick()).await;
+    let about = client.call("GET", "/simulated", Value::Null).await.body;
+    assert_eq!((about["simulated"].clone(), about["pid"].clone()), (json!(true), json!(std::process::id())));
+    assert_eq!(about["endpoint"], client.cloud.endpoint());
+    assert_eq!(client.call("POST", "/simulated/stop", Value::Null).await.status, 202);
+    client.cloud.stop_requested().await;
+    let address = client.address();
+    client.cloud.stop().await;
+    assert!(common::send(address, "GET", "/simulated", &[], &Value::Null).await.is_none());
 }

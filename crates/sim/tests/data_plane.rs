@@ -139,7 +139,8 @@ async fn a_website_answers_as_long_as_every_layer_lets_it() {
 
     let ssh = login(published(&client, &way_in["floating_ip_address"], 22).await).await;
     let source = json!({ "type": "image", "alias": "24.04", "server": "https://cloud-images.ubuntu.com/releases", "protocol": "simplestreams" });
-    let container = json!({ "name": "hugo", "config": { "volatile.eth0.hwaddr": MAC, "user.user-data": WEB }, "source": source });
+    let container =
+        json!({ "name": "hugo", "config": { "volatile.eth0.hwaddr": MAC, "user.user-data": WEB }, "source": source });
     finish(&ssh, "POST", "/1.0/instances", container).await;
     finish(&ssh, "PUT", "/1.0/instances/hugo/state", json!({ "action": "start" })).await;
 
@@ -148,8 +149,10 @@ async fn a_website_answers_as_long_as_every_layer_lets_it() {
     let member = json!({ "address": "192.168.0.100", "protocol_port": 8080 });
     let pool = json!({ "name": "web", "protocol": "HTTP", "lb_algorithm": "ROUND_ROBIN", "members": [member], "healthmonitor": monitor });
     let listener = json!({ "protocol": "HTTP", "protocol_port": 80, "default_pool": pool });
-    let body = json!({ "loadbalancer": { "vip_subnet_id": subnet, "vip_address": "192.168.0.200", "listeners": [listener] } });
-    let balancer = client.call("POST", "/load-balancer/v2.0/lbaas/loadbalancers", body).await.body["loadbalancer"].clone();
+    let body =
+        json!({ "loadbalancer": { "vip_subnet_id": subnet, "vip_address": "192.168.0.200", "listeners": [listener] } });
+    let balancer =
+        client.call("POST", "/load-balancer/v2.0/lbaas/loadbalancers", body).await.body["loadbalancer"].clone();
     let floating = json!({ "floating_network_id": external, "port_id": balancer["vip_port_id"] });
     let website = client.create("floatingips", "floatingip", floating).await;
     let members = format!("/load-balancer/v2.0/lbaas/pools/{}/members", balancer["pools"][0]["id"].as_str().unwrap());
@@ -182,7 +185,8 @@ async fn a_connection_is_dropped_by_the_layer_that_forbids_it() {
     let client = Client::start(quick()).await;
     let (network, external) = (client.network("default").await, client.network("external").await);
     let server = client.server("lxd0", json!([{ "uuid": network }])).await;
-    let port = client.call("GET", "/network/v2.0/ports?device_owner=compute:nova", Value::Null).await.body["ports"][0].clone();
+    let port =
+        client.call("GET", "/network/v2.0/ports?device_owner=compute:nova", Value::Null).await.body["ports"][0].clone();
     let floating = json!({ "floating_network_id": external, "port_id": port["id"] });
     let floating = client.create("floatingips", "floatingip", floating).await;
     let address: Ipv4Addr = floating["floating_ip_address"].as_str().unwrap().parse().unwrap();

@@ -94,7 +94,8 @@ async fn a_bulk_create_makes_all_or_nothing() {
 async fn lists_are_filtered_cut_and_paged() {
     let client = Client::start(quick()).await;
     let network = client.network("default").await;
-    let ports: Vec<Value> = (0..5).map(|n| json!({ "network_id": network, "name": format!("p{n}"), "tags": ["t"] })).collect();
+    let ports: Vec<Value> =
+        (0..5).map(|n| json!({ "network_id": network, "name": format!("p{n}"), "tags": ["t"] })).collect();
     assert_eq!(client.call("POST", "/network/v2.0/ports", json!({ "ports": ports })).await.status, 201);
     let page = client.call("GET", "/network/v2.0/ports?tags=t&limit=3&fields=id&fields=name", Value::Null).await;
     assert_eq!(page.body["ports"].as_array().unwrap().len(), 3);
@@ -118,7 +119,9 @@ async fn a_floating_ip_needs_a_way_and_is_alone_on_its_address() {
     let answer = client.call("POST", "/network/v2.0/floatingips", json!({ "floatingip": wanted })).await;
     assert_eq!((answer.status, kind(&answer)), (409, "FloatingIPPortAlreadyAssociated"));
     let island = client.create("networks", "network", json!({ "name": "island" })).await;
-    client.create("subnets", "subnet", json!({ "network_id": island["id"], "cidr": "10.0.0.0/24", "ip_version": 4 })).await;
+    client
+        .create("subnets", "subnet", json!({ "network_id": island["id"], "cidr": "10.0.0.0/24", "ip_version": 4 }))
+        .await;
     let port = client.create("ports", "port", json!({ "network_id": island["id"] })).await;
     let wanted = json!({ "floatingip": { "floating_network_id": external, "port_id": port["id"] } });
     let answer = client.call("POST", "/network/v2.0/floatingips", wanted).await;
@@ -130,7 +133,8 @@ async fn quotas_are_kept_and_told() {
     let mut config = quick();
     config.quotas.network.insert("security_group".to_owned(), 1);
     let client = Client::start(config).await;
-    let answer = client.call("POST", "/network/v2.0/security-groups", json!({ "security_group": { "name": "x" } })).await;
+    let answer =
+        client.call("POST", "/network/v2.0/security-groups", json!({ "security_group": { "name": "x" } })).await;
     assert_eq!((answer.status, kind(&answer)), (409, "OverQuota"));
     let project = client.call("GET", "/identity/v3/auth/projects", Value::Null).await.body["projects"][0]["id"].clone();
     let path = format!("/network/v2.0/quotas/{}/details.json", project.as_str().unwrap());
@@ -147,4 +151,41 @@ async fn a_group_in_use_stays() {
     let path = format!("/network/v2.0/security-groups/{}", group["id"].as_str().unwrap());
     let answer = client.call("DELETE", &path, Value::Null).await;
     assert_eq!((answer.status, kind(&answer)), (409, "SecurityGroupInUse"));
+}
+
+#[tokio::test]
+async fn the_dhcp_server_can_sit_on_an_address_that_somebody_wants() {
+    let client = Client::start(Config { dhcp_address: Some([192, 168, 0, 100].into()), ..quick() }).await;
+    let path = "/network/v2.0/ports?fixed_ips=ip_address=192.168.0.100";
+    let ports = client.call("GET", path, Value::Null).await.body["ports"].clone();
+    assert_eq!(ports[0]["device_owner"], "network:dhcp");
+}
+
+#[tokio::test]
+async fn an_extension_that_is_off_takes_its_attributes_along() {
+    let mut config = quick();
+    config.extensions.remove("allowed-address-pairs");
+    let client = Client::start(config).await;
+    let network = client.network("default").await;
+    let pairs = json!([{ "ip_address": "192.168.0.9" }]);
+    let body = json!({ "port": { "network_id": network, "allowed_address_pairs": pairs } });
+    let answer = client.call("POST", "/network/v2.0/ports", body).await;
+    assert_eq!((answer.status, kind(&answer)), (400, "HTTPBadRequest"));
+    let port = client.create("ports", "port", json!({ "network_id": network })).await;
+    assert!(port.get("allowed_address_pairs").is_none());
+    assert_eq!(client.call("GET", "/network/v2.0/extensions/allowed-address-pairs", Value::Null).await.status, 404);
+}
+
+#[tokio::test]
+async fn a_way_out_that_floating_ips_use_stays() {
+    let client = Client::start(quick()).await;
+    let (network, external) = (client.network("default").await, client.network("external").await);
+    let port = client.create("ports", "port", json!({ "network_id": network })).await;
+    let wanted = json!({ "floating_network_id": external, "port_id": port["id"] });
+    client.create("floatingips", "floatingip", wanted).await;
+    let router = client.id("/network/v2.0/routers", "default").await;
+    let subnet = client.id("/network/v2.0/subnets", "default").await;
+    let path = format!("/network/v2.0/routers/{router}/remove_router_interface");
+    let answer = client.call("PUT", &path, json!({ "subnet_id": subnet })).await;
+    assert_eq!((answer.status, kind(&answer)), (409, "RouterInterfaceInUseByFloatingIP"));
 }

@@ -21,9 +21,9 @@ pub fn answer(world: &World, call: &Call) -> Result<Reply, Refusal> {
         ("GET", ["v2", "images", id]) => {
             call.caller(world)?;
             let image = world.images.get(*id);
-            image.map(|image| Reply::ok(view(image))).ok_or_else(|| {
-                Refusal::new(404, "NotFound", format!("No image found with ID {id}"))
-            })
+            image
+                .map(|image| Reply::ok(view(image)))
+                .ok_or_else(|| Refusal::new(404, "NotFound", format!("No image found with ID {id}")))
         }
         ("GET", ["v2", "images", _, "members"]) => Ok(Reply::ok(json!({ "members": [] }))),
         ("GET", _) => Err(no_such_resource()),
@@ -103,8 +103,6 @@ fn view(image: &Image) -> Value {
 }
 
 fn versions(call: &Call) -> Value {
-    let entry = |minor: u8, status: &str| {
-        json!({ "id": format!("v2.{minor}"), "status": status, "links": [{ "rel": "self", "href": format!("{}/v2/", call.base) }] })
-    };
+    let entry = |minor: u8, status: &str| json!({ "id": format!("v2.{minor}"), "status": status, "links": [{ "rel": "self", "href": format!("{}/v2/", call.base) }] });
     json!({ "versions": [entry(16, "CURRENT"), entry(9, "SUPPORTED"), entry(0, "SUPPORTED")] })
 }

@@ -93,14 +93,12 @@ fn known_caller(
             Ok(Reply::json(201, json!({ "application_credential": body })))
         }
         ("GET", ["users", user, "application_credentials", id]) if *user == caller.user_id => {
-            let credential = world.application_credentials.get(*id).ok_or_else(|| not_found("application credential", id))?;
+            let credential =
+                world.application_credentials.get(*id).ok_or_else(|| not_found("application credential", id))?;
             Ok(Reply::ok(json!({ "application_credential": credential_body(credential, Secret::Hidden) })))
         }
         ("DELETE", ["users", user, "application_credentials", id]) if *user == caller.user_id => {
-            world
-                .application_credentials
-                .shift_remove(*id)
-                .ok_or_else(|| not_found("application credential", id))?;
+            world.application_credentials.shift_remove(*id).ok_or_else(|| not_found("application credential", id))?;
             Ok(Reply::empty(204))
         }
         ("GET", ["projects" | "users" | "domains", id]) => Err(not_found("resource", id)),
@@ -114,9 +112,8 @@ fn authenticate(world: &mut World, call: &Call) -> Result<Token, Refusal> {
     let auth = call.object("auth")?;
     let identity = auth.get("identity").cloned().unwrap_or_default();
     let methods: Vec<String> = serde_json::from_value(identity["methods"].clone()).unwrap_or_default();
-    let name_or_id = |value: &Value| {
-        value["id"].as_str().or_else(|| value["name"].as_str()).unwrap_or_default().to_owned()
-    };
+    let name_or_id =
+        |value: &Value| value["id"].as_str().or_else(|| value["name"].as_str()).unwrap_or_default().to_owned();
     let (user, own_project) = match methods.first().map(String::as_str) {
         Some("password") => {
             let user = &identity["password"]["user"];

@@ -26,9 +26,12 @@ pub fn list(mut items: Vec<Value>, plural: &str, path: &str, call: &Call) -> Res
     items.retain(|item| matches(item, &call.query));
     sort(&mut items, &call.query);
     if let Some(marker) = call.query("marker") {
-        let at = items.iter().position(|item| item.get("id").and_then(Value::as_str) == Some(marker)).ok_or_else(|| {
-            Refusal::invalid(format!("Invalid input for operation: The resource could not be found: marker {marker}."))
-        })?;
+        let at =
+            items.iter().position(|item| item.get("id").and_then(Value::as_str) == Some(marker)).ok_or_else(|| {
+                Refusal::invalid(format!(
+                    "Invalid input for operation: The resource could not be found: marker {marker}."
+                ))
+            })?;
         items.drain(..=at);
     }
     let limit = call.query("limit").and_then(|limit| limit.parse::<usize>().ok()).filter(|limit| *limit > 0);
@@ -103,7 +106,9 @@ pub fn matches(item: &Value, query: &[(String, String)]) -> bool {
 fn fits(attribute: &Value, wanted: &str) -> bool {
     match attribute {
         Value::String(text) => text == wanted,
-        Value::Bool(flag) => wanted.eq_ignore_ascii_case(if *flag { "true" } else { "false" }) || wanted == if *flag { "1" } else { "0" },
+        Value::Bool(flag) => {
+            wanted.eq_ignore_ascii_case(if *flag { "true" } else { "false" }) || wanted == if *flag { "1" } else { "0" }
+        }
         Value::Null => wanted.is_empty() || wanted == "null" || wanted == "None",
         Value::Number(number) => number.to_string() == wanted,
         // `fixed_ips=ip_address=192.168.0.7`, or an element of a plain list.

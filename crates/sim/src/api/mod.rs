@@ -103,7 +103,9 @@ impl Service {
             Self::Octavia => json!({ "faultcode": "Client", "faultstring": message, "debuginfo": null }),
             Self::Nova => json!({ (nova_fault(refusal.status)): { "code": refusal.status, "message": message } }),
             Self::Keystone => json!({ "error": { "code": refusal.status, "title": title, "message": message } }),
-            Self::Glance => json!({ "code": format!("{} {title}", refusal.status), "message": message, "title": title }),
+            Self::Glance => {
+                json!({ "code": format!("{} {title}", refusal.status), "message": message, "title": title })
+            }
         };
         Reply { status, headers: Vec::new(), body: Some(body), console: None }
     }

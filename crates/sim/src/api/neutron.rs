@@ -31,7 +31,9 @@ pub fn answer(world: &mut World, call: &Call) -> Result<Reply, Refusal> {
     let caller = call.caller(world)?;
     let last = path.last().map(|piece| piece.strip_suffix(".json").unwrap_or(piece));
     match (call.method.as_str(), path) {
-        ("GET", []) => Ok(Reply::ok(json!({ "resources": KINDS.map(|kind| json!({ "name": kind.singular(), "collection": kind.plural(), "links": [] })) }))),
+        ("GET", []) => Ok(Reply::ok(
+            json!({ "resources": KINDS.map(|kind| json!({ "name": kind.singular(), "collection": kind.plural(), "links": [] })) }),
+        )),
         ("GET", ["extensions"]) => Ok(Reply::ok(
             json!({ "extensions": world.settings.extensions.iter().map(|alias| extension(alias)).collect::<Vec<_>>() }),
         )),
@@ -46,7 +48,9 @@ pub fn answer(world: &mut World, call: &Call) -> Result<Reply, Refusal> {
             Ok(Reply::ok(json!({ plural: [] })))
         }
         (method, [plural, rest @ ..]) => {
-            let kind = KINDS.into_iter().find(|kind| kind.plural() == plural.strip_suffix(".json").unwrap_or(plural).replace('-', "_"));
+            let kind = KINDS
+                .into_iter()
+                .find(|kind| kind.plural() == plural.strip_suffix(".json").unwrap_or(plural).replace('-', "_"));
             kind.ok_or_else(no_such_resource)?.answer(world, &caller, call, method, rest)
         }
         _ => Err(no_such_resource()),
@@ -270,14 +274,7 @@ impl Kind {
         ))
     }
 
-    fn tags(
-        self,
-        world: &mut World,
-        caller: &Caller,
-        call: &Call,
-        id: &str,
-        path: &[&str],
-    ) -> Result<Reply, Refusal> {
+    fn tags(self, world: &mut World, caller: &Caller, call: &Call, id: &str, path: &[&str]) -> Result<Reply, Refusal> {
         let view = self.view(world, caller, id)?;
         if view.get("project_id").and_then(Value::as_str) != Some(caller.project_id.as_str()) {
             return Err(Refusal::policy(&format!("update_{}_tags", self.singular())));
@@ -288,7 +285,11 @@ impl Kind {
         match (call.method.as_str(), path) {
             ("GET", []) => return Ok(Reply::ok(json!({ "tags": meta.tags }))),
             ("GET", [tag]) => {
-                return if meta.tags.iter().any(|known| known == tag) { Ok(Reply::empty(204)) } else { Err(missing(tag)) };
+                return if meta.tags.iter().any(|known| known == tag) {
+                    Ok(Reply::empty(204))
+                } else {
+                    Err(missing(tag))
+                };
             }
             ("PUT", []) => {
                 let mut tags: Vec<String> = serde_json::from_value(call.body["tags"].clone())
@@ -296,7 +297,9 @@ impl Kind {
                 tags.sort();
                 tags.dedup();
                 if let Some(long) = tags.iter().find(|tag| tag.len() > 255 || tag.is_empty()) {
-                    return Err(Refusal::invalid(format!("Invalid input for tags. Reason: '{long}' is no tag of 1 to 255 characters.")));
+                    return Err(Refusal::invalid(format!(
+                        "Invalid input for tags. Reason: '{long}' is no tag of 1 to 255 characters."
+                    )));
                 }
                 meta.tags.clone_from(&tags);
                 meta.touch(now);

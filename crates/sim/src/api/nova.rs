@@ -34,9 +34,9 @@ pub fn answer(world: &mut World, call: &Call) -> Result<Reply, Refusal> {
 fn route(world: &mut World, caller: &Caller, call: &Call, path: &[&str], minor: u32) -> Result<Reply, Refusal> {
     match (call.method.as_str(), path) {
         (_, ["servers", rest @ ..]) => nova_server::answer(world, caller, call, rest, minor),
-        ("GET", ["flavors"]) => {
-            Ok(Reply::ok(json!({ "flavors": world.flavors.values().map(|flavor| brief(call, flavor, minor)).collect::<Vec<_>>() })))
-        }
+        ("GET", ["flavors"]) => Ok(Reply::ok(
+            json!({ "flavors": world.flavors.values().map(|flavor| brief(call, flavor, minor)).collect::<Vec<_>>() }),
+        )),
         ("GET", ["flavors", "detail"]) => {
             let list: Vec<Value> = world.flavors.values().map(|flavor| full(call, flavor, minor)).collect();
             let after = call.query("marker").and_then(|marker| list.iter().position(|flavor| flavor["id"] == marker));
@@ -85,7 +85,11 @@ fn microversion(call: &Call) -> Result<u32, Refusal> {
         return Ok(NEWEST);
     }
     let minor = asked.strip_prefix("2.").and_then(|minor| minor.parse::<u32>().ok()).ok_or_else(|| {
-        Refusal::new(400, "badRequest", format!("API Version String '{asked}' is of invalid format. Must be of format MajorNum.MinorNum."))
+        Refusal::new(
+            400,
+            "badRequest",
+            format!("API Version String '{asked}' is of invalid format. Must be of format MajorNum.MinorNum."),
+        )
     })?;
     if (1..=NEWEST).contains(&minor) {
         return Ok(minor);
@@ -167,7 +171,8 @@ fn keypairs(world: &mut World, caller: &Caller, call: &Call, path: &[&str], mino
             let given = call.object("keypair")?;
             let field = |name: &str| given.get(name).and_then(Value::as_str);
             let name = field("name").ok_or_else(|| Refusal::invalid("'name' is a required property"))?;
-            let key = field("public_key").ok_or_else(|| Refusal::invalid("'public_key' is a required property: this cloud makes no keys"))?;
+            let key = field("public_key")
+                .ok_or_else(|| Refusal::invalid("'public_key' is a required property: this cloud makes no keys"))?;
             let keypair = world.create_keypair(caller, name, key)?;
             let mut view = keypair_view(&keypair, minor);
             view["user_id"] = keypair.user_id.clone().into();
@@ -182,7 +187,8 @@ fn keypairs(world: &mut World, caller: &Caller, call: &Call, path: &[&str], mino
 }
 
 fn keypair_view(keypair: &Keypair, minor: u32) -> Value {
-    let mut view = json!({ "name": keypair.name, "public_key": keypair.public_key, "fingerprint": keypair.fingerprint });
+    let mut view =
+        json!({ "name": keypair.name, "public_key": keypair.public_key, "fingerprint": keypair.fingerprint });
     if minor >= 2 {
         view["type"] = "ssh".into();
     }
@@ -208,7 +214,10 @@ fn server_groups(world: &mut World, caller: &Caller, call: &Call, path: &[&str],
                 _ => given.get("policy").and_then(Value::as_str).filter(|_| minor >= 64),
             };
             let policy = policy
-                .filter(|policy| matches!(*policy, "affinity" | "anti-affinity") || (minor >= 15 && matches!(*policy, "soft-affinity" | "soft-anti-affinity")))
+                .filter(|policy| {
+                    matches!(*policy, "affinity" | "anti-affinity")
+                        || (minor >= 15 && matches!(*policy, "soft-affinity" | "soft-anti-affinity"))
+                })
                 .ok_or_else(|| Refusal::new(400, "badRequest", "Invalid input for field/attribute policy."))?;
             let group = ServerGroup {
                 id: new_id(),
@@ -216,7 +225,10 @@ fn server_groups(world: &mut World, caller: &Caller, call: &Call, path: &[&str],
                 policy: policy.to_owned(),
                 project_id: caller.project_id.clone(),
                 user_id: caller.user_id.clone(),
-                rules: given.get("rules").and_then(|rules| serde_json::from_value(rules.clone()).ok()).unwrap_or_default(),
+                rules: given
+                    .get("rules")
+                    .and_then(|rules| serde_json::from_value(rules.clone()).ok())
+                    .unwrap_or_default(),
             };
             let id = world.create_server_group(caller, group)?;
             let view = world.server_groups.get(&id).map(|group| group_view(world, group, minor));

@@ -108,7 +108,9 @@ fn list(world: &World, caller: &Caller, call: &Call, minor: u32, detail: Detail)
     }
     let show = |server: &Server| match detail {
         Detail::Full => view(world, server, call, minor),
-        Detail::Brief => json!({ "id": server.meta.id, "name": server.meta.name, "links": links(call, &server.meta.id) }),
+        Detail::Brief => {
+            json!({ "id": server.meta.id, "name": server.meta.name, "links": links(call, &server.meta.id) })
+        }
     };
     body["servers"] = servers.into_iter().map(show).collect();
     Ok(Reply::ok(body))
@@ -119,7 +121,9 @@ fn fits(server: &Server, call: &Call, minor: u32) -> bool {
     let has = |tag: &str| server.meta.tags.iter().any(|known| known == tag);
     call.query.iter().all(|(key, value)| match key.as_str() {
         "name" => match (value.strip_prefix('^'), value.strip_suffix('$')) {
-            (Some(_), Some(_)) => server.meta.name == value.trim_start_matches('^').trim_end_matches('$').replace('\\', ""),
+            (Some(_), Some(_)) => {
+                server.meta.name == value.trim_start_matches('^').trim_end_matches('$').replace('\\', "")
+            }
             (Some(start), None) => server.meta.name.starts_with(start),
             (None, Some(end)) => server.meta.name.ends_with(end),
             (None, None) => server.meta.name.contains(value.as_str()),
@@ -151,7 +155,9 @@ fn new_server(call: &Call, minor: u32) -> Result<NewServer, Refusal> {
         return Err(bad("Additional properties are not allowed ('personality' was unexpected)"));
     }
     let networks = match given.get("networks") {
-        None if minor >= 37 => return Err(bad("Invalid input for field/attribute server. 'networks' is a required property")),
+        None if minor >= 37 => {
+            return Err(bad("Invalid input for field/attribute server. 'networks' is a required property"));
+        }
         Some(Value::Array(list)) => list.iter().filter_map(Value::as_object).cloned().collect(),
         _ => Vec::new(),
     };
@@ -167,7 +173,9 @@ fn new_server(call: &Call, minor: u32) -> Result<NewServer, Refusal> {
     check_tags(&tags)?;
     let groups = given.get("security_groups").and_then(Value::as_array).into_iter().flatten();
     Ok(NewServer {
-        name: field("name").filter(|name| !name.trim().is_empty()).ok_or_else(|| bad("Invalid input for field/attribute name."))?,
+        name: field("name")
+            .filter(|name| !name.trim().is_empty())
+            .ok_or_else(|| bad("Invalid input for field/attribute name."))?,
         description: field("description").unwrap_or_default(),
         image_id: field("imageRef").filter(|id| !id.is_empty()).or(mapped).unwrap_or_default(),
         flavor_id: field("flavorRef").unwrap_or_default(),
@@ -186,7 +194,11 @@ fn action(world: &mut World, caller: &Caller, call: &Call, id: &str) -> Result<R
     let state = server.status;
     let name = call.body.as_object().and_then(|body| body.keys().next()).map(String::as_str).unwrap_or_default();
     let wrong_state = || {
-        Refusal::new(409, "conflictingRequest", format!("Cannot '{name}' instance {id} while it is in vm_state {}", status(server).1))
+        Refusal::new(
+            409,
+            "conflictingRequest",
+            format!("Cannot '{name}' instance {id} while it is in vm_state {}", status(server).1),
+        )
     };
     match name {
         "os-getConsoleOutput" => {
@@ -286,9 +298,13 @@ fn metadata(world: &mut World, caller: &Caller, call: &Call, id: &str, path: &[&
 fn view(world: &World, server: &Server, call: &Call, minor: u32) -> Value {
     let (status, vm_state, task) = status(server);
     let flavor = match world.flavors.get(&server.flavor_id) {
-        Some(flavor) if minor >= 47 => json!({ "original_name": flavor.name, "vcpus": flavor.vcpus, "ram": flavor.ram, "disk": flavor.disk,
-                                               "ephemeral": 0, "swap": 0, "extra_specs": {} }),
-        _ => json!({ "id": server.flavor_id, "links": [{ "rel": "bookmark", "href": format!("{}/flavors/{}", call.base, server.flavor_id) }] }),
+        Some(flavor) if minor >= 47 => {
+            json!({ "original_name": flavor.name, "vcpus": flavor.vcpus, "ram": flavor.ram, "disk": flavor.disk,
+                                               "ephemeral": 0, "swap": 0, "extra_specs": {} })
+        }
+        _ => {
+            json!({ "id": server.flavor_id, "links": [{ "rel": "bookmark", "href": format!("{}/flavors/{}", call.base, server.flavor_id) }] })
+        }
     };
     let running = server.status == ServerStatus::Active;
     let mut view = json!({
@@ -350,9 +366,7 @@ fn addresses(world: &World, server: &Server) -> Value {
     let mut networks: BTreeMap<String, Vec<Value>> = BTreeMap::new();
     for port in server.ports.iter().filter_map(|port| world.ports.get(&port.id)) {
         let name = world.networks.get(&port.network_id).map(|network| network.meta.name.clone()).unwrap_or_default();
-        let entry = |address: String, kind: &str| {
-            json!({ "addr": address, "version": 4, "OS-EXT-IPS:type": kind, "OS-EXT-IPS-MAC:mac_addr": port.mac_address })
-        };
+        let entry = |address: String, kind: &str| json!({ "addr": address, "version": 4, "OS-EXT-IPS:type": kind, "OS-EXT-IPS-MAC:mac_addr": port.mac_address });
         let list = networks.entry(name).or_default();
         list.extend(port.fixed_ips.iter().map(|fixed| entry(fixed.ip_address.to_string(), "fixed")));
         let floating = world.floatingips.values().filter(|floating| floating.port_id.as_ref() == Some(&port.meta.id));

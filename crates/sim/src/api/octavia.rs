@@ -116,7 +116,9 @@ fn route(world: &mut World, caller: &Caller, call: &Call, path: &[&str]) -> Resu
             };
             Ok(Reply::ok(json!({ plural: [] })))
         }
-        ("GET", ["amphorae"]) => Err(Refusal::new(403, "PolicyForbidden", "Policy does not allow this request to be performed.")),
+        ("GET", ["amphorae"]) => {
+            Err(Refusal::new(403, "PolicyForbidden", "Policy does not allow this request to be performed."))
+        }
         _ => Err(no_such_resource()),
     }
 }

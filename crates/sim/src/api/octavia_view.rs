@@ -118,7 +118,8 @@ pub fn show(kind: View, world: &World, id: &str) -> Value {
 /// A balancer with its whole tree, as the reply to a graph shows it.
 pub fn graph(world: &World, id: &str) -> Value {
     let pool_view = |pool: &str| {
-        let members: Vec<Value> = world.members_of(pool).map(|member| show(View::Member, world, &member.meta.id)).collect();
+        let members: Vec<Value> =
+            world.members_of(pool).map(|member| show(View::Member, world, &member.meta.id)).collect();
         let monitor = world.monitor_of(pool).map(|monitor| show(View::HealthMonitor, world, &monitor.meta.id));
         extend(show(View::Pool, world, pool), json!({ "members": members, "healthmonitor": monitor }))
     };
@@ -148,7 +149,10 @@ pub fn statuses(world: &World, id: &str) -> Value {
         let monitor = world.monitor_of(pool).map(|monitor| {
             extend(short(&show(View::HealthMonitor, world, &monitor.meta.id)), json!({ "type": monitor.kind }))
         });
-        extend(short(&show(View::Pool, world, pool)), json!({ "members": members, "health_monitor": monitor.unwrap_or_else(|| json!({})) }))
+        extend(
+            short(&show(View::Pool, world, pool)),
+            json!({ "members": members, "health_monitor": monitor.unwrap_or_else(|| json!({})) }),
+        )
     };
     let listeners: Vec<Value> = world
         .listeners

@@ -53,12 +53,15 @@ async fn forward(
     mut request: Request<Incoming>,
 ) -> Result<Response<Body>, hyper::Error> {
     let plan = plan(&shared.world(), &listener);
-    let Some((plan, member)) = plan.and_then(|plan| first_answering(&shared, &listener, &plan).map(|member| (plan, member)))
+    let Some((plan, member)) =
+        plan.and_then(|plan| first_answering(&shared, &listener, &plan).map(|member| (plan, member)))
     else {
         return Ok(error_page(StatusCode::SERVICE_UNAVAILABLE, "No server is available to handle this request."));
     };
     request.headers_mut().remove(CONNECTION);
-    if plan.forwarded_for && let Ok(value) = HeaderValue::from_str(&client.to_string()) {
+    if plan.forwarded_for
+        && let Ok(value) = HeaderValue::from_str(&client.to_string())
+    {
         request.headers_mut().append(FORWARDED_FOR, value);
     }
     let Ok((mut sender, connection)) = hyper::client::conn::http1::handshake(TokioIo::new(member)).await else {

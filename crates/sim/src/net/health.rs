@@ -39,9 +39,12 @@ pub async fn look(shared: &Arc<Shared>) -> bool {
     let mut changed = false;
     for (id, state) in results {
         let monitored = world.members.get(&id).is_some_and(|member| {
-            world.monitor_of(&member.pool_id).is_some_and(|monitor| monitor.provisioning_status != Provisioning::PendingDelete)
+            world
+                .monitor_of(&member.pool_id)
+                .is_some_and(|monitor| monitor.provisioning_status != Provisioning::PendingDelete)
         });
-        if let Some(member) = world.members.get_mut(&id).filter(|member| monitored && member.operating_status != state) {
+        if let Some(member) = world.members.get_mut(&id).filter(|member| monitored && member.operating_status != state)
+        {
             member.operating_status = state;
             changed = true;
         }
@@ -52,7 +55,9 @@ pub async fn look(shared: &Arc<Shared>) -> bool {
 fn checks(world: &World) -> Vec<Check> {
     let alive = |status: Provisioning| matches!(status, Provisioning::Active | Provisioning::PendingUpdate);
     let mut checks = Vec::new();
-    for monitor in world.healthmonitors.values().filter(|monitor| alive(monitor.provisioning_status) && monitor.admin_state_up) {
+    for monitor in
+        world.healthmonitors.values().filter(|monitor| alive(monitor.provisioning_status) && monitor.admin_state_up)
+    {
         let Some(pool) = world.pools.get(&monitor.pool_id) else { continue };
         let http = (monitor.kind == "HTTP").then(|| {
             let text = |value: &Option<String>, otherwise: &str| value.clone().unwrap_or_else(|| otherwise.to_owned());
@@ -92,7 +97,9 @@ async fn passes(shared: &Arc<Shared>, check: &Check) -> bool {
 /// `200`, `200,202` or `200-204`.
 fn expected(codes: &str, code: u16) -> bool {
     codes.split(',').any(|part| match part.trim().split_once('-') {
-        Some((first, last)) => first.parse().is_ok_and(|first: u16| first <= code) && last.parse().is_ok_and(|last: u16| code <= last),
+        Some((first, last)) => {
+            first.parse().is_ok_and(|first: u16| first <= code) && last.parse().is_ok_and(|last: u16| code <= last)
+        }
         None => part.trim().parse() == Ok(code),
     })
 }

@@ -9,11 +9,11 @@ pub mod health;
 pub mod publish;
 
 use crate::guest::Nic;
+use crate::world::World;
 use crate::world::balancer::{LoadBalancer, Provisioning};
 use crate::world::compute::ServerStatus;
 use crate::world::port::Port;
 use crate::world::security::Direction;
-use crate::world::World;
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddrV4};
 
@@ -248,8 +248,8 @@ fn permit_egress(world: &World, port: &Port, to: Ipv4Addr, tcp: u16) -> Result<(
     if !port.admin_state_up {
         return Err(Drop::Down { what: port.meta.id.clone() });
     }
-    let permitted = !port.port_security_enabled
-        || world.groups_permit(&port.security_groups, Direction::Egress, to, tcp);
+    let permitted =
+        !port.port_security_enabled || world.groups_permit(&port.security_groups, Direction::Egress, to, tcp);
     permitted.then_some(()).ok_or_else(|| Drop::Egress { port: port.meta.id.clone() })
 }
 
@@ -357,7 +357,7 @@ fn permit_ingress(world: &World, port: &Port, peer: Ipv4Addr, tcp: u16) -> Resul
     if !port.admin_state_up {
         return Err(Drop::Down { what: port.meta.id.clone() });
     }
-    let permitted = !port.port_security_enabled
-        || world.groups_permit(&port.security_groups, Direction::Ingress, peer, tcp);
+    let permitted =
+        !port.port_security_enabled || world.groups_permit(&port.security_groups, Direction::Ingress, peer, tcp);
     permitted.then_some(()).ok_or_else(|| Drop::Ingress { port: port.meta.id.clone(), tcp, peer })
 }

@@ -245,14 +245,16 @@ impl World {
         let pools: Vec<String> = self.pools_of(id).map(|pool| pool.meta.id.clone()).collect();
         let gone = |status: Provisioning| status == Provisioning::PendingDelete;
         self.members.retain(|_, member| !(pools.contains(&member.pool_id) && gone(member.provisioning_status)));
-        self.healthmonitors.retain(|_, monitor| !(pools.contains(&monitor.pool_id) && gone(monitor.provisioning_status)));
+        self.healthmonitors
+            .retain(|_, monitor| !(pools.contains(&monitor.pool_id) && gone(monitor.provisioning_status)));
         for pool in &pools {
             if self.pools.get(pool).is_some_and(|pool| gone(pool.provisioning_status)) {
                 self.drop_pool(pool);
             }
         }
         self.listeners.retain(|_, listener| !(listener.loadbalancer_id == id && gone(listener.provisioning_status)));
-        for listener in self.listeners.values_mut().filter(|listener| listener.loadbalancer_id == id && !listener.stuck) {
+        for listener in self.listeners.values_mut().filter(|listener| listener.loadbalancer_id == id && !listener.stuck)
+        {
             settle(&mut listener.provisioning_status);
         }
         for pool in self.pools.values_mut().filter(|pool| pool.loadbalancer_id == id && !pool.stuck) {
@@ -261,7 +263,9 @@ impl World {
         for member in self.members.values_mut().filter(|member| pools.contains(&member.pool_id) && !member.stuck) {
             settle(&mut member.provisioning_status);
         }
-        for monitor in self.healthmonitors.values_mut().filter(|monitor| pools.contains(&monitor.pool_id) && !monitor.stuck) {
+        for monitor in
+            self.healthmonitors.values_mut().filter(|monitor| pools.contains(&monitor.pool_id) && !monitor.stuck)
+        {
             settle(&mut monitor.provisioning_status);
         }
         self.open_vip(id);

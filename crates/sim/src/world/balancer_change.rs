@@ -130,7 +130,10 @@ impl World {
                 return Err(unknown_attribute("vip_sg_ids"));
             }
             new.vip_sg_ids = self.vip_groups(caller, groups)?;
-            let restricted = self.listeners.values().any(|listener| listener.loadbalancer_id == id && !listener.allowed_cidrs.is_empty());
+            let restricted = self
+                .listeners
+                .values()
+                .any(|listener| listener.loadbalancer_id == id && !listener.allowed_cidrs.is_empty());
             if restricted && !new.vip_sg_ids.is_empty() {
                 return Err(groups_and_cidrs());
             }
@@ -169,6 +172,10 @@ impl World {
     pub fn create_listener(&mut self, caller: &Caller, given: &Attributes) -> Result<String, Refusal> {
         let balancer = text(given, "loadbalancer_id").unwrap_or_default().to_owned();
         self.load_balancer(caller, &balancer)?;
+        if given.get("default_pool").is_some_and(Value::is_object) {
+            // Seen on a real cloud (Zed): a pool nested in a listener is understood in a balancer's graph only.
+            return Err(Refusal::new(500, "Server", "Internal Server Error"));
+        }
         self.balancer_quota(&caller.project_id, "listener")?;
         let listener = self.new_listener(caller, &balancer, given)?;
         self.lock_balancer(&balancer)?;
@@ -190,7 +197,11 @@ impl World {
     /// Changes a listener.
     pub fn update_listener(&mut self, caller: &Caller, id: &str, given: &Attributes) -> Result<(), Refusal> {
         let now = self.now;
-        let mut new = overlay(self.listener(caller, id)?, &pick(given, LISTENER_UPDATE), &[&COMMON[..], LISTENER_UPDATE].concat())?;
+        let mut new = overlay(
+            self.listener(caller, id)?,
+            &pick(given, LISTENER_UPDATE),
+            &[&COMMON[..], LISTENER_UPDATE].concat(),
+        )?;
         self.check_listener(&new)?;
         if self.listener(caller, id)?.provisioning_status != Provisioning::Active {
             return Err(immutable("Listener", id));
@@ -223,7 +234,11 @@ impl World {
             Some(id) => {
                 let listener = self.listener(caller, id)?;
                 if listener.default_pool_id.is_some() {
-                    return Err(Refusal::new(409, "DuplicatePoolEntry", format!("Listener {id} already has a default pool.")));
+                    return Err(Refusal::new(
+                        409,
+                        "DuplicatePoolEntry",
+                        format!("Listener {id} already has a default pool."),
+                    ));
                 }
                 if listener.provisioning_status != Provisioning::Active {
                     return Err(immutable("Listener", id));
@@ -352,13 +367,16 @@ impl World {
             .collect();
         let mut surplus: Vec<String> = Vec::new();
         if absent == Absent::Removed {
-            let kept = |key: &(Ipv4Addr, u16)| wanted.iter().any(|(member, _)| (member.address, member.protocol_port) == *key);
+            let kept =
+                |key: &(Ipv4Addr, u16)| wanted.iter().any(|(member, _)| (member.address, member.protocol_port) == *key);
             surplus.extend(present.iter().filter(|(key, _)| !kept(key)).map(|(_, id)| id.clone()));
         }
         if wanted.is_empty() && surplus.is_empty() {
             return Ok(());
         }
-        for (member, _) in wanted.iter().filter(|(member, _)| !present.contains_key(&(member.address, member.protocol_port))) {
+        for (member, _) in
+            wanted.iter().filter(|(member, _)| !present.contains_key(&(member.address, member.protocol_port)))
+        {
             self.balancer_quota(&member.meta.project_id, "member")?;
         }
         self.lock_pool(caller, pool)?;
@@ -461,7 +479,8 @@ impl World {
         given: &Attributes,
         names: &mut BTreeMap<String, String>,
     ) -> Result<String, Refusal> {
-        let invalid = |message: &str| Refusal::new(400, "ValidationException", format!("Validation failure: {message}"));
+        let invalid =
+            |message: &str| Refusal::new(400, "ValidationException", format!("Validation failure: {message}"));
         let name = text(given, "name").ok_or_else(|| invalid("Pools must be named."))?;
         if names.contains_key(name) {
             return Err(invalid("Pool names must be unique."));
@@ -510,7 +529,10 @@ impl World {
             return Err(Refusal::new(
                 409,
                 "DuplicateListenerEntry",
-                format!("Another Listener on this Load Balancer is already using protocol {} and protocol_port {}", listener.protocol, listener.protocol_port),
+                format!(
+                    "Another Listener on this Load Balancer is already using protocol {} and protocol_port {}",
+                    listener.protocol, listener.protocol_port
+                ),
             ));
         }
         self.check_listener(&listener)?;
@@ -527,7 +549,8 @@ impl World {
             if self.settings.octavia_minor < 12 {
                 return Err(unknown_attribute("allowed_cidrs"));
             }
-            if self.loadbalancers.get(&listener.loadbalancer_id).is_some_and(|balancer| !balancer.vip_sg_ids.is_empty()) {
+            if self.loadbalancers.get(&listener.loadbalancer_id).is_some_and(|balancer| !balancer.vip_sg_ids.is_empty())
+            {
                 return Err(groups_and_cidrs());
             }
         }
@@ -546,7 +569,11 @@ impl World {
             stuck: false,
         };
         let allowed = [&COMMON[..], &["protocol"], POOL_UPDATE].concat();
-        overlay(&defaults, &pick(given, &[&allowed[..], &["listener_id"]].concat()), &[&allowed[..], &["listener_id"]].concat())
+        overlay(
+            &defaults,
+            &pick(given, &[&allowed[..], &["listener_id"]].concat()),
+            &[&allowed[..], &["listener_id"]].concat(),
+        )
     }
 
     fn new_member(&self, caller: &Caller, pool: &str, given: &Attributes) -> Result<Member, Refusal> {
@@ -598,7 +625,11 @@ impl World {
         let allowed = [&COMMON[..], &["type", "pool_id"], MONITOR_UPDATE].concat();
         let monitor = overlay(&defaults, &pick(given, &allowed), &allowed)?;
         if monitor.delay == 0 || monitor.timeout == 0 || !(1..=10).contains(&monitor.max_retries) {
-            return Err(Refusal::new(400, "Client", "Invalid input for field/attribute delay, timeout or max_retries."));
+            return Err(Refusal::new(
+                400,
+                "Client",
+                "Invalid input for field/attribute delay, timeout or max_retries.",
+            ));
         }
         if monitor.timeout > monitor.delay {
             return Err(Refusal::new(
@@ -634,7 +665,10 @@ impl World {
             (None, Some(network)) => self
                 .subnets
                 .values()
-                .find(|subnet| subnet.network_id == network && self.networks.get(network).is_some_and(|network| network.visible_to(caller)))
+                .find(|subnet| {
+                    subnet.network_id == network
+                        && self.networks.get(network).is_some_and(|network| network.visible_to(caller))
+                })
                 .ok_or_else(|| missing("Network", network))?
                 .clone(),
             (None, None) => {
@@ -657,7 +691,9 @@ impl World {
         port.insert("fixed_ips".to_owned(), json!([fixed]));
         port.insert("security_groups".to_owned(), json!([]));
         let port_id = self.create_port(&maker, &port).map_err(|refusal| match refusal.status {
-            409 if refusal.kind == "IpAddressAlreadyAllocated" => Refusal::new(409, "VIPInUse", format!("{}.", refusal.message)),
+            409 if refusal.kind == "IpAddressAlreadyAllocated" => {
+                Refusal::new(409, "VIPInUse", format!("{}.", refusal.message))
+            }
             _ => refusal,
         })?;
         let address = self
@@ -693,7 +729,10 @@ impl World {
         self.listeners.values_mut().filter(|child| child.loadbalancer_id == id).for_each(|child| child.stuck = true);
         self.pools.values_mut().filter(|child| child.loadbalancer_id == id).for_each(|child| child.stuck = true);
         self.members.values_mut().filter(|child| pools.contains(&child.pool_id)).for_each(|child| child.stuck = true);
-        self.healthmonitors.values_mut().filter(|child| pools.contains(&child.pool_id)).for_each(|child| child.stuck = true);
+        self.healthmonitors
+            .values_mut()
+            .filter(|child| pools.contains(&child.pool_id))
+            .for_each(|child| child.stuck = true);
     }
 
     fn clone_balancer_state(&self) -> Box<Self> {
@@ -748,7 +787,9 @@ fn pick(given: &Attributes, keep: &[&str]) -> Attributes {
     ];
     without_owner(given)
         .into_iter()
-        .filter(|(key, _)| keep.contains(&key.as_str()) || (!BY_HAND.contains(&key.as_str()) && !NESTED.contains(&key.as_str())))
+        .filter(|(key, _)| {
+            keep.contains(&key.as_str()) || (!BY_HAND.contains(&key.as_str()) && !NESTED.contains(&key.as_str()))
+        })
         .filter(|(key, _)| key != "vip_sg_ids" && key != "listener_id")
         .collect()
 }
@@ -765,7 +806,11 @@ fn objects(given: &Attributes, key: &str) -> Vec<Attributes> {
 
 fn required(given: &Attributes, key: &str) -> Result<String, Refusal> {
     text(given, key).map(str::to_owned).ok_or_else(|| {
-        Refusal::new(400, "Client", format!("Invalid input for field/attribute {key}. Value: 'None'. Mandatory field missing."))
+        Refusal::new(
+            400,
+            "Client",
+            format!("Invalid input for field/attribute {key}. Value: 'None'. Mandatory field missing."),
+        )
     })
 }
 

@@ -200,7 +200,9 @@ impl World {
 
     pub(super) fn server_built(&mut self, id: &str) {
         let now = whole_seconds(self.now);
-        let Some(server) = self.servers.get_mut(id).filter(|server| server.status == ServerStatus::Build) else { return };
+        let Some(server) = self.servers.get_mut(id).filter(|server| server.status == ServerStatus::Build) else {
+            return;
+        };
         server.status = ServerStatus::Active;
         server.launched_at = Some(now);
         server.meta.touch(now);
@@ -284,7 +286,9 @@ impl World {
         };
         if let Some(user_data) = &new.user_data {
             if user_data.len() > MAXIMUM_USER_DATA {
-                return Err(bad(format!("Invalid input for field/attribute user_data. Value is too long: more than {MAXIMUM_USER_DATA} characters.")));
+                return Err(bad(format!(
+                    "Invalid input for field/attribute user_data. Value is too long: more than {MAXIMUM_USER_DATA} characters."
+                )));
             }
             if crate::text::from_base64(user_data).is_none() {
                 return Err(bad("Invalid input for field/attribute user_data. It is not base64.".to_owned()));
@@ -328,10 +332,7 @@ impl World {
         for given in &networks {
             let port = match text(given, "port") {
                 Some(port_id) => ServerPort { id: port_id.to_owned(), origin: PortOrigin::Given },
-                None => ServerPort {
-                    id: self.make_server_port(caller, given, groups)?,
-                    origin: PortOrigin::Nova,
-                },
+                None => ServerPort { id: self.make_server_port(caller, given, groups)?, origin: PortOrigin::Nova },
             };
             ports.push(port);
         }
@@ -361,12 +362,7 @@ impl World {
         Ok(())
     }
 
-    fn make_server_port(
-        &mut self,
-        caller: &Caller,
-        given: &Attributes,
-        groups: &[String],
-    ) -> Result<String, Refusal> {
+    fn make_server_port(&mut self, caller: &Caller, given: &Attributes, groups: &[String]) -> Result<String, Refusal> {
         let mut port = Attributes::new();
         port.insert("network_id".to_owned(), text(given, "uuid").unwrap_or_default().into());
         if let Some(address) = text(given, "fixed_ip") {
@@ -377,8 +373,17 @@ impl World {
             let found = self
                 .security_groups
                 .values()
-                .find(|group| group.meta.project_id == caller.project_id && (group.meta.name == *wanted || group.meta.id == *wanted))
-                .ok_or_else(|| Refusal::new(400, "badRequest", format!("Security group {wanted} not found for project {}.", caller.project_id)))?;
+                .find(|group| {
+                    group.meta.project_id == caller.project_id
+                        && (group.meta.name == *wanted || group.meta.id == *wanted)
+                })
+                .ok_or_else(|| {
+                    Refusal::new(
+                        400,
+                        "badRequest",
+                        format!("Security group {wanted} not found for project {}.", caller.project_id),
+                    )
+                })?;
             ids.push(found.meta.id.clone().into());
         }
         if !ids.is_empty() {
@@ -393,9 +398,10 @@ impl World {
 
     /// Without `networks`, Nova takes the project's only network.
     fn only_network(&self, caller: &Caller) -> Result<Vec<Attributes>, Refusal> {
-        let mut mine = self.networks.values().filter(|network| {
-            !network.external && (network.meta.project_id == caller.project_id || network.shared)
-        });
+        let mut mine = self
+            .networks
+            .values()
+            .filter(|network| !network.external && (network.meta.project_id == caller.project_id || network.shared));
         match (mine.next(), mine.next()) {
             (Some(network), None) => {
                 let mut entry = Attributes::new();

@@ -114,7 +114,9 @@ impl When {
     fn meets(&self, request: u64, verb: &str, target: &str) -> bool {
         match self {
             Self::Ordinal(ordinal) => *ordinal == request,
-            Self::Matches { method, path } => (method == "*" || method.eq_ignore_ascii_case(verb)) && pattern(path, target),
+            Self::Matches { method, path } => {
+                (method == "*" || method.eq_ignore_ascii_case(verb)) && pattern(path, target)
+            }
         }
     }
 }

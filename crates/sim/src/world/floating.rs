@@ -99,7 +99,7 @@ impl World {
             Some(Value::String(port_id)) => {
                 self.associate(caller, &mut floating, port_id, text(given, "fixed_ip_address"))?;
             }
-            // A PUT without a port releases it, unless the description alone was meant.
+            // A port that is null releases it.
             Some(_) => floating.release(),
             None => {}
         }

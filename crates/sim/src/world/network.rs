@@ -220,7 +220,7 @@ impl World {
         let with_dhcp = subnet.enable_dhcp;
         self.subnets.insert(id.clone(), subnet);
         if with_dhcp {
-            self.add_dhcp_port(&id);
+            self.add_dhcp_port(&id, None);
         }
         Ok(id)
     }

@@ -169,9 +169,7 @@ impl World {
             return Err(Refusal::new(
                 409,
                 "ServicePortInUse",
-                format!(
-                    "Port {id} cannot be deleted directly via the port API: has device owner {owner}."
-                ),
+                format!("Port {id} cannot be deleted directly via the port API: has device owner {owner}."),
             ));
         }
         self.drop_port(id);
@@ -211,11 +209,11 @@ impl World {
         Some(id)
     }
 
-    /// Neutron's DHCP server holds an address of its own, the first free one of the pool.
-    pub(crate) fn add_dhcp_port(&mut self, subnet_id: &str) {
+    /// Neutron's DHCP server holds an address of its own, the first free one of the pool unless another is wanted.
+    pub(crate) fn add_dhcp_port(&mut self, subnet_id: &str, address: Option<Ipv4Addr>) {
         let project = self.subnets.get(subnet_id).map(|subnet| subnet.meta.project_id.clone()).unwrap_or_default();
         let device = format!("dhcp{}", super::new_id());
-        self.add_system_port(&project, subnet_id, None, ("network:dhcp", &device));
+        self.add_system_port(&project, subnet_id, address, ("network:dhcp", &device));
     }
 
     /// Whether the caller's project owns the network.
@@ -387,8 +385,7 @@ impl World {
             ));
         }
         // A group of a service (a balancer's own) may stay on the port, but not be seen.
-        let already: &[String] =
-            self.ports.get(&port.meta.id).map_or(&[], |old| old.security_groups.as_slice());
+        let already: &[String] = self.ports.get(&port.meta.id).map_or(&[], |old| old.security_groups.as_slice());
         for id in &port.security_groups {
             let known = self.security_groups.get(id).is_some_and(|group| group.meta.project_id == caller.project_id);
             if !known && !already.contains(id) {
@@ -414,7 +411,8 @@ impl Port {
 impl Pair {
     /// Whether this pair lets `mac` use `address`.
     pub fn allows(&self, mac: &str, address: Ipv4Addr) -> bool {
-        self.mac_address.eq_ignore_ascii_case(mac) && parse_range(&self.ip_address).is_some_and(|range| range.contains(&address))
+        self.mac_address.eq_ignore_ascii_case(mac)
+            && parse_range(&self.ip_address).is_some_and(|range| range.contains(&address))
     }
 }
 
@@ -454,7 +452,9 @@ fn check_pairs(given: Option<&Value>, mac: &str, secured: bool) -> Result<Vec<Pa
 
 fn one_pair(entry: &Value, port_mac: &str) -> Result<Pair, Refusal> {
     let field = |name: &str| entry.get(name).and_then(Value::as_str);
-    if let Some(key) = entry.as_object().and_then(|map| map.keys().find(|key| !matches!(key.as_str(), "mac_address" | "ip_address"))) {
+    if let Some(key) =
+        entry.as_object().and_then(|map| map.keys().find(|key| !matches!(key.as_str(), "mac_address" | "ip_address")))
+    {
         return Err(Refusal::invalid(format!("Unrecognized attribute(s) '{key}'")));
     }
     let ip_address = field("ip_address").ok_or_else(|| {
@@ -490,11 +490,7 @@ fn pairs_need_security() -> Refusal {
 }
 
 fn no_more_addresses(network_id: &str) -> Refusal {
-    Refusal::new(
-        409,
-        "IpAddressGenerationFailure",
-        format!("No more IP addresses available on network {network_id}."),
-    )
+    Refusal::new(409, "IpAddressGenerationFailure", format!("No more IP addresses available on network {network_id}."))
 }
 
 /// Lower case with colons, or nothing where it is no MAC address.

@@ -11,7 +11,9 @@ impl World {
             "port" => self.ports.values().filter(|object| object.meta.project_id == project).count(),
             "router" => self.routers.values().filter(|object| object.meta.project_id == project).count(),
             "floatingip" => self.floatingips.values().filter(|object| object.meta.project_id == project).count(),
-            "security_group" => self.security_groups.values().filter(|object| object.meta.project_id == project).count(),
+            "security_group" => {
+                self.security_groups.values().filter(|object| object.meta.project_id == project).count()
+            }
             "security_group_rule" => {
                 self.security_group_rules.values().filter(|object| object.meta.project_id == project).count()
             }
@@ -78,7 +80,11 @@ impl World {
     pub(crate) fn balancer_quota(&self, project: &str, resource: &str) -> Result<(), Refusal> {
         let limit = self.settings.quotas.balancer.get(resource).copied().unwrap_or(-1);
         if limit >= 0 && self.balancer_usage(project, resource) >= limit {
-            return Err(Refusal::new(403, "QuotaException", "Quota has been met for resources: ".to_owned() + resource));
+            return Err(Refusal::new(
+                403,
+                "QuotaException",
+                "Quota has been met for resources: ".to_owned() + resource,
+            ));
         }
         Ok(())
     }

@@ -82,7 +82,9 @@ impl World {
             return Err(Refusal::new(
                 409,
                 "RouterExternalGatewayInUseByFloatingIp",
-                format!("Gateway cannot be updated for router {id}, since a gateway to the external network is required by one or more floating IPs."),
+                format!(
+                    "Gateway cannot be updated for router {id}, since a gateway to the external network is required by one or more floating IPs."
+                ),
             ));
         }
         self.set_gateway(caller, router)
@@ -113,7 +115,10 @@ impl World {
                 return Err(Refusal::new(
                     409,
                     "PortInUse",
-                    format!("Unable to complete operation on port {port_id} for network {}. Port already has an attached device {}.", port.network_id, port.device_id),
+                    format!(
+                        "Unable to complete operation on port {port_id} for network {}. Port already has an attached device {}.",
+                        port.network_id, port.device_id
+                    ),
                 ));
             }
             let subnet = port.fixed_ips.first().map(|fixed| fixed.subnet_id.clone()).unwrap_or_default();
@@ -126,7 +131,11 @@ impl World {
         }
         let subnet_id = text(given, "subnet_id").unwrap_or_default().to_owned();
         let gateway = self.subnet(caller, &subnet_id)?.gateway_ip.ok_or_else(|| {
-            Refusal::new(400, "BadRequest", format!("Bad router request: Subnet for router interface must have a gateway IP {subnet_id}."))
+            Refusal::new(
+                400,
+                "BadRequest",
+                format!("Bad router request: Subnet for router interface must have a gateway IP {subnet_id}."),
+            )
         })?;
         if self.addresses_in_use(&subnet_id).contains(&gateway) {
             return Err(Refusal::new(
@@ -159,7 +168,11 @@ impl World {
                 (port.meta.id.clone(), port.fixed_ips.first().map(|fixed| fixed.subnet_id.clone()).unwrap_or_default())
             })
             .ok_or_else(|| {
-                Refusal::new(404, "RouterInterfaceNotFound", format!("Router {id} does not have an interface with the given id"))
+                Refusal::new(
+                    404,
+                    "RouterInterfaceNotFound",
+                    format!("Router {id} does not have an interface with the given id"),
+                )
             })?;
         let used = self
             .floatingips
@@ -171,7 +184,9 @@ impl World {
             return Err(Refusal::new(
                 409,
                 "RouterInterfaceInUseByFloatingIP",
-                format!("Router interface for subnet {subnet_id} on router {id} cannot be deleted, as it is required by one or more floating IPs."),
+                format!(
+                    "Router interface for subnet {subnet_id} on router {id} cannot be deleted, as it is required by one or more floating IPs."
+                ),
             ));
         }
         self.drop_port(&port_id);
@@ -216,10 +231,8 @@ impl World {
                 let subnet_id = subnet.map(|subnet| subnet.meta.id.clone()).unwrap_or_default();
                 self.ports.retain(|_, port| !(port.device_id == id && port.device_owner == GATEWAY));
                 let port = self.add_system_port("", &subnet_id, None, (GATEWAY, &id));
-                gateway.external_fixed_ips = port
-                    .and_then(|port| self.ports.get(&port))
-                    .map(|port| port.fixed_ips.clone())
-                    .unwrap_or_default();
+                gateway.external_fixed_ips =
+                    port.and_then(|port| self.ports.get(&port)).map(|port| port.fixed_ips.clone()).unwrap_or_default();
             }
             Some(gateway) => {
                 gateway.external_fixed_ips = old.map(|old| old.external_fixed_ips).unwrap_or_default();

@@ -88,8 +88,7 @@ impl World {
                 "Default security group already exists.",
             ));
         }
-        let defaults =
-            SecurityGroup { meta: Meta::new(&caller.project_id, self.now), stateful: true, shared: false };
+        let defaults = SecurityGroup { meta: Meta::new(&caller.project_id, self.now), stateful: true, shared: false };
         let group = overlay(&defaults, &without_owner(given), &["name", "description", "stateful"])?;
         Ok(self.insert_group(group))
     }
@@ -128,7 +127,10 @@ impl World {
             self.security_group(caller, remote)?;
         }
         self.network_quota(&caller.project_id, "security_group_rule", 1)?;
-        if given.contains_key("remote_group_id") && text(given, "remote_group_id").is_some() && text(given, "remote_ip_prefix").is_some() {
+        if given.contains_key("remote_group_id")
+            && text(given, "remote_group_id").is_some()
+            && text(given, "remote_ip_prefix").is_some()
+        {
             return Err(Refusal::new(
                 400,
                 "SecurityGroupMultipleRemoteEntitites",
@@ -201,8 +203,7 @@ impl World {
             name.clone_into(&mut meta.name);
             self.insert_group(SecurityGroup { meta, stateful: true, shared: false })
         };
-        self.security_group_rules
-            .retain(|_, rule| rule.security_group_id != id || rule.direction == Direction::Egress);
+        self.security_group_rules.retain(|_, rule| rule.security_group_id != id || rule.direction == Direction::Egress);
         for (port, range) in open {
             let mut rule = self.blank_rule(&id, project);
             rule.protocol = Some("tcp".to_owned());
@@ -308,7 +309,8 @@ impl Rule {
 
     fn same_as(&self, other: &Self) -> bool {
         // A missing prefix and the whole Internet say the same.
-        let prefix = |rule: &Self| rule.remote_ip_prefix.clone().filter(|prefix| prefix != "0.0.0.0/0" && prefix != "::/0");
+        let prefix =
+            |rule: &Self| rule.remote_ip_prefix.clone().filter(|prefix| prefix != "0.0.0.0/0" && prefix != "::/0");
         self.security_group_id == other.security_group_id
             && self.direction == other.direction
             && self.ethertype == other.ethertype

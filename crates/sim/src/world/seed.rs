@@ -100,13 +100,14 @@ impl World {
         let inside = blank_subnet(self, owner, &tenant, "default", cidr);
         let inside_id = inside.meta.id.clone();
         self.subnets.insert(inside_id.clone(), inside);
-        self.add_dhcp_port(&inside_id);
+        self.add_dhcp_port(&inside_id, config.dhcp_address);
 
         let mut meta = Meta::new(owner, self.now);
         "default".clone_into(&mut meta.name);
         let router = meta.id.clone();
         let mut gateway = Gateway { network_id: external.clone(), enable_snat: true, external_fixed_ips: Vec::new() };
-        let outer = self.subnets.values().find(|subnet| subnet.network_id == external).map(|subnet| subnet.meta.id.clone());
+        let outer =
+            self.subnets.values().find(|subnet| subnet.network_id == external).map(|subnet| subnet.meta.id.clone());
         if let Some(port) = outer
             .and_then(|subnet| self.add_system_port("", &subnet, None, ("network:router_gateway", &router)))
             .and_then(|port| self.ports.get(&port))

@@ -60,7 +60,7 @@ impl Client {
         } });
         let answer = client.call("POST", "/identity/v3/auth/tokens", auth).await;
         assert_eq!(answer.status, 201, "{}", answer.body);
-        client.token = answer.headers["x-subject-token"].to_str().unwrap().to_owned();
+        answer.headers["x-subject-token"].to_str().unwrap().clone_into(&mut client.token);
         client
     }
 

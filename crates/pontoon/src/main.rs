@@ -1,2 +1,66 @@
-//! Pontoon.
-fn main() {}
+//! Pontoon: containers with real addresses on OpenStack.
+//!
+//! The binary is everything that waits, reads or prints. This file reads the command line, hands over to
+//! [`verbs`] and makes an exit code of what comes back; every message about a failure is printed here, in one place.
+//!
+//! ```text
+//! cli    what may be said          load   the file and what lies beside it
+//! verbs  one verb a file           event  what a run tells
+//! show   how things look           exit   how a run ends
+//! ```
+
+// Texts for people are short, and `let _ = write!(…)` reads worse than it runs.
+#![allow(clippy::format_push_string, clippy::format_collect)]
+
+mod cli;
+mod connect;
+mod embedded;
+mod engine;
+#[cfg_attr(not(test), allow(dead_code, reason = "the verbs that carry plans out emit them"))]
+mod event;
+mod exit;
+mod load;
+#[cfg_attr(not(test), allow(dead_code, reason = "the verbs that carry plans out show them"))]
+mod show;
+mod verbs;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use tracing_subscriber::EnvFilter;
+
+use cli::Cli;
+use exit::Failure;
+use show::Output;
+
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return cli::refuse(&error).into(),
+    };
+    let output = Output::new(cli.global.json, cli.global.color);
+    trace(cli.global.verbose);
+    let ended = tokio::runtime::Runtime::new()
+        .map_err(|error| Failure::new("cannot start the threads that requests run on").caused_by(&error))
+        .and_then(|runtime| runtime.block_on(verbs::run(cli.verb, &output)));
+    match ended {
+        Ok(exit) => exit,
+        Err(failure) => {
+            output.failure(&failure);
+            failure.exit_code()
+        }
+    }
+    .into()
+}
+
+/// What the program says of itself while it works goes to standard error, and only when it is asked for.
+/// `PONTOON_LOG` takes the filters of the crate tracing, such as `pontoon_cloud=trace`.
+fn trace(verbose: u8) {
+    let asked = match verbose {
+        0 => "off",
+        1 => "info,pontoon=debug,pontoon_cloud=debug",
+        _ => "debug,pontoon=trace,pontoon_cloud=trace",
+    };
+    let filter = EnvFilter::try_from_env("PONTOON_LOG").unwrap_or_else(|_| EnvFilter::new(asked));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+}

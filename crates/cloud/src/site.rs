@@ -13,6 +13,7 @@ mod perform;
 
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::future::BoxFuture;
@@ -46,6 +47,8 @@ pub struct Site {
     pub hosts: Hosts,
     /// How long things are waited for.
     pub patience: Patience,
+    /// The directory that image files of the stack are relative to.
+    pub directory: PathBuf,
     stack: String,
     book: SharedBook,
     /// Load balancers whose children stayed pending for longer than anything takes.
@@ -60,10 +63,16 @@ impl Site {
         identities: Vec<Identity>,
         outside: Arc<dyn Outside>,
         patience: Patience,
+        directory: PathBuf,
     ) -> Self {
         let book = SharedBook::default();
         let hosts = Hosts::new(stack, identities, outside, book.clone(), patience);
-        Self { openstack, hosts, patience, stack: stack.to_owned(), book, stuck: Mutex::default() }
+        Self { openstack, hosts, patience, directory, stack: stack.to_owned(), book, stuck: Mutex::default() }
+    }
+
+    /// The name of the stack.
+    pub fn stack(&self) -> &str {
+        &self.stack
     }
 
     /// What a key means now; filled by observing, and by performing.

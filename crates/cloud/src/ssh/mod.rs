@@ -13,12 +13,14 @@
 pub mod console;
 mod error;
 mod host_key;
+mod key_pair;
 mod login;
 mod session;
 mod transport;
 
 pub use error::SshError;
 pub use host_key::{HostKeyCheck, HostKeyCheckError};
+pub use key_pair::KeyPair;
 pub use login::{Identity, IdentityError, Login};
 pub use session::{ConnectOptions, ExitStatus, Output, Session};
 pub use transport::{BoxIo, Io, dial_tcp};

@@ -71,7 +71,7 @@ impl Site {
             }
             ContainerImage::File { path, fingerprint } => {
                 waiting(format!("`{path}` to be uploaded to `{host}`"));
-                let uploaded = engine.upload_image_file(std::path::Path::new(path), |_| {}, self.patience.step).await;
+                let uploaded = engine.upload_image_file(&self.directory.join(path), |_| {}, self.patience.step).await;
                 match uploaded {
                     Err(error) if error.is_already_there() => fingerprint.clone(),
                     other => other?,
@@ -82,11 +82,10 @@ impl Site {
         Ok(())
     }
 
-    /// Written aside and renamed, because dnsmasq reads a file as soon as it appears.
+    /// Written under a name that dnsmasq passes over, then renamed: it reads a file as soon as it appears.
     pub(super) async fn put_dhcp_host(&self, host: &str, name: &str, line: &str) -> Result<(), SiteError> {
         let directory = render::DHCP_HOSTS_DIRECTORY;
-        let aside = format!("/tmp/pontoon-dhcp-host-{name}");
-        let command = format!("cat > {aside} && sudo mv {aside} {directory}/{name}");
+        let command = format!("sudo tee {directory}/.{name} >/dev/null && sudo mv {directory}/.{name} {directory}/{name}");
         self.hosts.run(host, &command, format!("{}\n", line.trim_end()).as_bytes()).await?;
         Ok(())
     }

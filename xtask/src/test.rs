@@ -1,0 +1,160 @@
+//! `cargo xtask test`: everything that must hold before a change goes in.
+//!
+//! A step that fails does not end the run: one look at the end shows all that is wrong. A step whose tool is missing is
+//! left out and said so, last and in plain words; where `CI` is set, that is a failure.
+
+mod client;
+mod counts;
+
+use std::path::Path;
+use std::process::Command;
+
+use crate::checkout::{self, cargo};
+use crate::command::{self, Stream, is_there};
+use crate::tidy;
+use counts::Counts;
+
+/// How a step ended that did not fail.
+enum Ended {
+    /// All of it holds; with a word about it, or none.
+    Well(String),
+    /// Something was not looked at, because a tool is missing.
+    LeftOut(String),
+    /// It needs something that is beyond this machine and not there now.
+    OutOfReach(String),
+}
+
+struct Step {
+    name: &'static str,
+    run: fn(&Path) -> Result<Ended, String>,
+}
+
+/// The quick ones first.
+const STEPS: [Step; 8] = [
+    Step { name: "format", run: format },
+    Step { name: "tidy", run: |_| tidy::run(&[]).map(|()| Ended::Well(String::new())) },
+    Step { name: "scripts", run: scripts },
+    Step { name: "lints", run: lints },
+    Step { name: "tests", run: tests },
+    Step { name: "client", run: client::run },
+    Step { name: "dependencies", run: dependencies },
+    Step { name: "advisories", run: advisories },
+];
+
+/// Programs that tests hold Pontoon's documents and clients against, with the Debian packages that have them.
+const TOOLS: [(&str, &[&str], &str); 9] = [
+    ("cloud-init", &["--version"], "cloud-init"),
+    ("dnsmasq", &["--version"], "dnsmasq-base"),
+    ("ip", &["-V"], "iproute2"),
+    ("netplan", &["info"], "netplan.io"),
+    ("/usr/bin/python3", &["-c", "import yaml"], "python3-yaml"),
+    ("shellcheck", &["--version"], "shellcheck"),
+    ("/usr/sbin/sshd", &["-V"], "openssh-server"),
+    ("ssh", &["-V"], "openssh-client"),
+    ("unshare", &["--version"], "util-linux"),
+];
+
+/// The names of the steps, in order.
+pub(crate) fn step_names() -> Vec<&'static str> {
+    STEPS.iter().map(|step| step.name).collect()
+}
+
+/// Runs the steps of the given names, or all.
+pub(crate) fn run(names: &[String]) -> Result<(), String> {
+    if let Some(unknown) = names.iter().find(|name| !step_names().contains(&name.as_str())) {
+        return Err(format!("there is no step `{unknown}`; there are: {}", step_names().join(", ")));
+    }
+    let root = checkout::root()?;
+    let nothing_left_out = std::env::var_os("CI").is_some();
+    let mut failed = Vec::new();
+    let mut lines = Vec::new();
+    for step in STEPS.iter().filter(|step| names.is_empty() || names.iter().any(|name| name == step.name)) {
+        eprintln!("\n== {}", step.name);
+        let said = match (step.run)(&root) {
+            Ok(Ended::Well(word)) => format!("ok  {word}"),
+            Ok(Ended::OutOfReach(what)) => format!("OUT OF REACH  {what}"),
+            Ok(Ended::LeftOut(what)) => {
+                if nothing_left_out {
+                    failed.push(step.name);
+                }
+                format!("LEFT OUT  {what}")
+            }
+            Err(message) => {
+                failed.push(step.name);
+                format!("FAILED  {message}")
+            }
+        };
+        lines.push(format!("{:<14}{}", step.name, said.trim_end()));
+    }
+    println!("\n{}\n", lines.join("\n"));
+    let (outcome, passed) = (if failed.is_empty() { "ok" } else { "FAILED" }, lines.len() - failed.len());
+    println!("test result: {outcome}. {passed} steps passed; {} failed", failed.len());
+    if failed.is_empty() { Ok(()) } else { Err(format!("not everything holds: {}", failed.join(", "))) }
+}
+
+fn format(root: &Path) -> Result<Ended, String> {
+    command::run(cargo(root).args(["fmt", "--all", "--check"]))?;
+    Ok(Ended::Well(String::new()))
+}
+
+fn scripts(root: &Path) -> Result<Ended, String> {
+    if !is_there("shellcheck", &["--version"]) {
+        return Ok(Ended::LeftOut("`shellcheck` is not installed".to_owned()));
+    }
+    let scripts = [".ci/run", "crates/sim/tests/openstack-client.sh", "crates/core/src/render/host/pontoon-host.sh"];
+    command::run(Command::new("shellcheck").args(scripts).current_dir(root))?;
+    Ok(Ended::Well(String::new()))
+}
+
+fn lints(root: &Path) -> Result<Ended, String> {
+    command::run(cargo(root).args(["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"]))?;
+    Ok(Ended::Well(String::new()))
+}
+
+/// Tests by nextest where it is there, else by cargo; of documentation always by cargo, for nextest has none of them.
+fn tests(root: &Path) -> Result<Ended, String> {
+    let mut counts = Counts::default();
+    let with_nextest = is_there("cargo", &["nextest", "--version"]);
+    let ran = if with_nextest {
+        let mut nextest = cargo(root);
+        nextest.args(["nextest", "run", "--workspace", "--locked", "--no-fail-fast"]);
+        let tests = command::run_and_hear(&mut nextest, Stream::Error, |line| counts.hear(line));
+        let mut documentation = cargo(root);
+        documentation.args(["test", "--workspace", "--locked", "--no-fail-fast", "--doc"]);
+        tests.and(command::run_and_hear(&mut documentation, Stream::Output, |line| counts.hear(line)))
+    } else {
+        let mut all = cargo(root);
+        all.args(["test", "--workspace", "--locked", "--no-fail-fast"]);
+        command::run_and_hear(&mut all, Stream::Output, |line| counts.hear(line))
+    };
+    ran.map_err(|message| format!("{counts}: {message}"))?;
+    let missing = TOOLS.iter().filter(|(program, harmless, _)| !is_there(program, harmless));
+    let missing: Vec<String> = missing.map(|(program, _, package)| format!("{program} ({package})")).collect();
+    if missing.is_empty() {
+        return Ok(Ended::Well(counts.to_string()));
+    }
+    Ok(Ended::LeftOut(format!("{counts}, but tests that need one of these showed nothing: {}", missing.join(", "))))
+}
+
+fn dependencies(root: &Path) -> Result<Ended, String> {
+    if !is_there("cargo", &["deny", "--version"]) {
+        return Ok(Ended::LeftOut(
+            "`cargo deny` is missing; get it with `cargo install cargo-deny --locked`".to_owned(),
+        ));
+    }
+    command::run(cargo(root).args(["deny", "--locked", "check", "licenses", "bans", "sources"]))?;
+    Ok(Ended::Well(String::new()))
+}
+
+fn advisories(root: &Path) -> Result<Ended, String> {
+    const DATABASE: &str = "https://github.com/RustSec/advisory-db";
+    if !is_there("cargo", &["deny", "--version"]) {
+        return Ok(Ended::LeftOut("`cargo deny` is missing".to_owned()));
+    }
+    // Not an error: it says nothing about the code, and no machine can do anything about it.
+    if !is_there("timeout", &["20", "git", "ls-remote", "--quiet", "--exit-code", DATABASE, "HEAD"]) {
+        return Ok(Ended::OutOfReach(format!("{DATABASE} does not answer")));
+    }
+    command::run(cargo(root).args(["deny", "--locked", "check", "advisories"]))?;
+    Ok(Ended::Well(String::new()))
+}

@@ -40,6 +40,8 @@ fn main() -> ExitCode {
     };
     let output = Output::new(cli.global.json, cli.global.color);
     trace(cli.global.verbose);
+    // TLS has one provider in this program. That there is one already is as good.
+    let _ = rustls::crypto::ring::default_provider().install_default();
     let ended = tokio::runtime::Runtime::new()
         .map_err(|error| Failure::new("cannot start the threads that requests run on").caused_by(&error))
         .and_then(|runtime| runtime.block_on(verbs::run(cli.verb, &output)));

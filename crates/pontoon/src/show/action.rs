@@ -71,11 +71,11 @@ pub(crate) fn details(action: &Action, plan: &Plan, stack: Option<&Stack>) -> De
         Action::Reserve { addresses, .. } => label::addresses(addresses.iter().map(|(_, address)| *address)).into(),
         Action::CreatePort { mac, pairs, port_security, .. } => {
             let security = if *port_security { "" } else { ", port security off" };
-            Details { line: format!("{mac}{security}"), list: pairs.iter().map(pair).collect() }
+            Details { line: format!("{mac}{security}"), list: listed_pairs(pairs) }
         }
         Action::SetPairs { pairs, .. } => Details {
             line: if pairs.is_empty() { "no pairs".to_owned() } else { String::new() },
-            list: pairs.iter().map(pair).collect(),
+            list: listed_pairs(pairs),
         },
         Action::SetPortSecurity { port_security, security_groups, .. } => {
             let groups: Vec<String> = security_groups.iter().map(Key::label).collect();
@@ -193,8 +193,11 @@ fn monitor(parts: &MonitorParts) -> String {
     format!("{}{}", parts.kind, prefixed(" ", parts.path.as_deref().unwrap_or_default()))
 }
 
-fn pair(pair: &Pair) -> String {
-    format!("pair {} {}", pair.address, pair.mac)
+/// One pair a line, in the order of their addresses.
+fn listed_pairs(pairs: &[Pair]) -> Vec<String> {
+    let mut sorted: Vec<&Pair> = pairs.iter().collect();
+    sorted.sort_by_cached_key(|pair| (pair.address.parse::<std::net::Ipv4Addr>().ok(), pair.address.clone()));
+    sorted.into_iter().map(|pair| format!("pair {} {}", pair.address, pair.mac)).collect()
 }
 
 fn listed<T: ToString>(items: &[T]) -> String {

@@ -15,7 +15,7 @@ use pontoon_core::key::{Key, Kind};
 use pontoon_core::plan::{Plan, Step, Verb};
 use serde_json::{Value, json};
 
-use super::style::{Style, indented, printable};
+use super::style::{Style, printable};
 use super::{action, label};
 use crate::event::{PlanView, Purpose};
 
@@ -24,7 +24,8 @@ pub(crate) fn text(view: &PlanView<'_>, style: Style) -> String {
     let mut out = heading(view, style);
     for section in sections(view) {
         out += &format!("\n{}\n", style.bold(&section.title));
-        let width = section.lines.iter().map(|line| line.label.chars().count()).max().unwrap_or(0).min(WIDEST_LABEL);
+        let lengths = section.lines.iter().map(|line| line.label.chars().count());
+        let width = lengths.filter(|length| *length <= WIDEST_LABEL).max().unwrap_or(0);
         for line in &section.lines {
             out += &line.text(width, style);
         }
@@ -104,6 +105,17 @@ pub(crate) fn summary(view: &PlanView<'_>) -> String {
 /// Labels are aligned up to this many characters; a longer one pushes its own line to the right and no other.
 const WIDEST_LABEL: usize = 34;
 
+/// Longer lines are broken before the reason.
+const LONGEST_LINE: usize = 120;
+
+/// Symbols and the blanks around them.
+const SYMBOL_WIDTH: usize = 4;
+
+/// `text` with its further lines indented as deep as what stands under a resource.
+fn under(text: &str) -> String {
+    text.trim_end().replace('\n', "\n        ")
+}
+
 fn heading(view: &PlanView<'_>, style: Style) -> String {
     let simulated = if view.simulated { " (simulated, on this machine)" } else { "" };
     let mut out = format!("Stack {} on cloud {}{simulated}\n", style.bold(view.stack), style.bold(view.cloud));
@@ -153,17 +165,24 @@ impl Line {
         };
         let label = printable(&self.label);
         let details = printable(&self.details.line);
-        let reason = style.dim(&format!("— {}", indented(&printable(&self.reason)).replace('\n', "\n    ")));
-        let mut out = if details.is_empty() {
-            format!("{symbol}{label:width$}  {reason}\n")
+        let mut out = format!("{symbol}{label:width$}");
+        if !details.is_empty() {
+            out += &format!("  {details}");
+        }
+        let reason = under(&printable(&self.reason));
+        let taken = SYMBOL_WIDTH + width.max(label.chars().count()) + 2 + details.chars().count();
+        // A line that a usual terminal would break is broken here, where it means something.
+        let separator = if taken + 3 + reason.chars().count() <= LONGEST_LINE {
+            if details.is_empty() { "  " } else { " " }
         } else {
-            format!("{symbol}{label:width$}  {details} {reason}\n")
+            "\n        "
         };
+        out += &format!("{separator}{}\n", style.dim(&format!("— {reason}")));
         for line in &self.details.list {
             out += &format!("        {}\n", printable(line));
         }
         if !self.then.is_empty() {
-            let then = indented(&printable(&self.then.join("; then "))).replace('\n', "\n    ");
+            let then = under(&printable(&self.then.join("; then ")));
             out += &style.dim(&format!("        then {then}\n"));
         }
         out

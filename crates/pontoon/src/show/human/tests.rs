@@ -184,10 +184,10 @@ fn on_a_terminal_running_steps_are_redrawn_below_what_has_ended() {
     shown.human.event(&Event::StepWaiting { step: 0, plan: &plan, what, elapsed: seconds(1) });
     assert_eq!(
         terminal(&shown.err.text()),
-        ["  … create host/lxd0: status BUILD, tas…", "  … create balancer/web", ""]
+        ["  … create host/lxd0: status BUILD, ta…", "  … create balancer/web", ""]
     );
     shown.human.event(&Event::StepEnded { step: 1, plan: &plan, outcome: &Outcome::Done, elapsed: seconds(3) });
-    let lines = ["  + create balancer/web (3.0 s)", "  … create host/lxd0: status BUILD, tas…", ""];
+    let lines = ["  + create balancer/web (3.0 s)", "  … create host/lxd0: status BUILD, ta…", ""];
     assert_eq!(terminal(&shown.err.text()), lines);
     let Shown { human, err, .. } = shown;
     drop(human);

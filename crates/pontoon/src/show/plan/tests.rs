@@ -146,7 +146,7 @@ Stack blog on cloud embedded (simulated, on this machine)
 Containers pass port security by pair-mac: the cloud takes pairs
 
 Network
-  + rule/hosts-lxd                     — to let in tcp 22 from anywhere
+  + rule/hosts-lxd                   — to let in tcp 22 from anywhere
   + reservation/hugo-0 … hugo-3 (4)  192.168.0.100-192.168.0.103 — so that Neutron gives the address to nobody else
 
 Hosts
@@ -156,7 +156,8 @@ Hosts
         then wait for its cloud-init to make it a container host
 
 On host lxd0
-  + container/hugo-0  192.168.0.100, 00:16:3e:10:db:ef, image 24.04 of cloud-images.ubuntu.com, limits.memory=512MiB — it does not exist
+  + container/hugo-0  192.168.0.100, 00:16:3e:10:db:ef, image 24.04 of cloud-images.ubuntu.com, limits.memory=512MiB
+        — it does not exist
         then start once its packets can pass
 
 Plan: 9 to create, 0 to change, 0 to replace, 0 to delete; 1 unchanged
@@ -227,7 +228,8 @@ fn what_is_removed_and_made_anew_is_one_line_and_counts_once() {
 Stack blog on cloud embedded (simulated, on this machine)
 
 On host lxd0
--/+ container/hugo-0  192.168.0.100, 00:16:3e:10:db:ef, image 24.04 of cloud-images.ubuntu.com, limits.memory=512MiB — its user data changed, which cloud-init applies to a new container only
+-/+ container/hugo-0  192.168.0.100, 00:16:3e:10:db:ef, image 24.04 of cloud-images.ubuntu.com, limits.memory=512MiB
+        — its user data changed, which cloud-init applies to a new container only
         then start once its packets can pass
 
 Plan: 0 to create, 0 to change, 1 to replace, 0 to delete; 1 unchanged

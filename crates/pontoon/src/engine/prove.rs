@@ -1,0 +1,145 @@
+//! The proof: every balancer and all that belongs to it is ACTIVE and ONLINE, and it answered through its floating IP.
+
+use std::net::Ipv4Addr;
+use std::time::{Duration, Instant};
+
+use pontoon_cloud::openstack::load_balancer::LoadBalancerStatus;
+use pontoon_cloud::site::SiteError;
+use pontoon_core::book::Known;
+use pontoon_core::key::{Key, Kind};
+use pontoon_core::spec::model::{Balancer, FloatingIp, Protocol, Stack};
+
+use super::{Engine, PROOF_LIMIT, chain};
+use crate::event::{Endpoint, Event};
+
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+/// How long one question through a floating IP may take.
+const ANSWER_LIMIT: Duration = Duration::from_secs(10);
+
+/// Why there is no proof.
+pub(super) enum Unproven {
+    /// The user stopped.
+    Stopped,
+    /// It does not work, for this reason; and what to do.
+    Because(String, Option<String>),
+}
+
+/// Proves every balancer of the stack and says where it answered.
+pub(super) async fn prove(engine: &Engine<'_>, stack: &Stack) -> Result<Vec<Endpoint>, Unproven> {
+    let proofs = stack.balancers.iter().map(|(name, balancer)| prove_balancer(engine, stack, name, balancer));
+    let proven = futures_util::future::try_join_all(proofs).await?;
+    Ok(proven.into_iter().flatten().collect())
+}
+
+async fn prove_balancer(
+    engine: &Engine<'_>,
+    stack: &Stack,
+    name: &str,
+    balancer: &Balancer,
+) -> Result<Option<Endpoint>, Unproven> {
+    let id = engine.site.known(&Key::new(&stack.name, Kind::Balancer, name)).map(|known| known.id).unwrap_or_default();
+    let empty = stack.services.get(&balancer.service).is_none_or(|service| service.replicas == 0);
+    until(engine, &format!("balancer `{name}` to be ONLINE"), async || {
+        let tree = engine.site.openstack.load_balancer_statuses(&id).await.map_err(SiteError::from)?;
+        Ok(offline(&tree, empty))
+    })
+    .await?;
+
+    let address = match balancer.floating_ip {
+        FloatingIp::No => return Ok(None),
+        FloatingIp::Given(address) => Some(address),
+        FloatingIp::Any => {
+            let known = engine.site.known(&Key::new(&stack.name, Kind::FloatingIp, format!("vip-{name}")));
+            known.and_then(|Known { address, .. }| address)
+        }
+    };
+    let Some(address) = address else { return Ok(None) };
+    let authority = engine.site.hosts.outside().authority(address, balancer.listen).await;
+    let scheme = if balancer.protocol == Protocol::Http { "http" } else { "tcp" };
+    let endpoint = Endpoint { balancer: name.to_owned(), url: format!("{scheme}://{authority}/") };
+    if !empty {
+        until(engine, &format!("balancer `{name}` to answer at {}", endpoint.url), async || {
+            Ok(answer(engine, address, balancer, &endpoint.url).await)
+        })
+        .await?;
+    }
+    Ok(Some(endpoint))
+}
+
+/// Looks until `look` finds nothing wrong any more.
+async fn until(
+    engine: &Engine<'_>,
+    what: &str,
+    look: impl AsyncFn() -> Result<Option<String>, SiteError>,
+) -> Result<(), Unproven> {
+    let begun = Instant::now();
+    let mut pause = FIRST_PAUSE;
+    loop {
+        let wrong = match look().await {
+            Ok(None) => return Ok(()),
+            Ok(Some(wrong)) => wrong,
+            Err(error) => {
+                return Err(Unproven::Because(format!("waiting for {what}: {}", chain(&error)), error.hint()));
+            }
+        };
+        if begun.elapsed() >= PROOF_LIMIT {
+            let reason = format!("waited {} s for {what}; last seen: {wrong}", PROOF_LIMIT.as_secs());
+            let hint = "everything was made as planned, so look at the service itself: `pontoon logs SERVICE`";
+            return Err(Unproven::Because(reason, Some(hint.to_owned())));
+        }
+        engine.sink.event(&Event::Proving { what: &format!("{what}: {wrong}"), elapsed: begun.elapsed() });
+        tokio::select! {
+            () = tokio::time::sleep(pause) => {}
+            () = engine.stop.cancelled() => return Err(Unproven::Stopped),
+        }
+        pause = (pause + pause / 2).min(LONGEST_PAUSE);
+    }
+}
+
+/// What of a balancer is not ACTIVE and ONLINE. Members of a pool without a monitor say NO_MONITOR for good; an empty
+/// pool has nothing to be online with.
+fn offline(tree: &LoadBalancerStatus, empty: bool) -> Option<String> {
+    let settled = |what: &str, provisioning: &str, operating: &str| {
+        let works = matches!(operating, "ONLINE" | "NO_MONITOR") || empty;
+        (provisioning != "ACTIVE" || !works).then(|| format!("{what} is {provisioning} and {operating}"))
+    };
+    let pools = tree.listeners.iter().flat_map(|listener| &listener.pools).chain(&tree.pools);
+    let members = pools.clone().flat_map(|pool| &pool.members);
+    // The innermost first: it is the cause of the others.
+    members
+        .map(|one| settled(&format!("member `{}`", one.name), &one.provisioning_status, &one.operating_status))
+        .chain(
+            pools.map(|one| settled(&format!("pool `{}`", one.name), &one.provisioning_status, &one.operating_status)),
+        )
+        .chain(
+            tree.listeners.iter().map(|one| settled("the listener", &one.provisioning_status, &one.operating_status)),
+        )
+        .chain([settled("the load balancer", &tree.provisioning_status, &tree.operating_status)])
+        .flatten()
+        .next()
+}
+
+/// What is wrong with the answer through a floating IP; any HTTP answer but one of the balancer's own failing proves
+/// that a request got through all layers.
+async fn answer(engine: &Engine<'_>, address: Ipv4Addr, balancer: &Balancer, url: &str) -> Option<String> {
+    if balancer.protocol == Protocol::Tcp {
+        return engine.site.hosts.outside().dial(address, balancer.listen).await.err().map(|error| chain(&error));
+    }
+    let url = format!("{}{}", url.trim_end_matches('/'), balancer.monitor_path.as_deref().unwrap_or("/"));
+    let client = reqwest::Client::builder()
+        .no_proxy()
+        .timeout(ANSWER_LIMIT)
+        .redirect(reqwest::redirect::Policy::none())
+        .build()
+        .map_err(|error| chain(&error));
+    let client = match client {
+        Ok(client) => client,
+        Err(reason) => return Some(reason),
+    };
+    match client.get(&url).send().await {
+        Ok(reply) if reply.status().is_server_error() => Some(format!("it answered {}", reply.status())),
+        Ok(_) => None,
+        Err(error) => Some(chain(&error)),
+    }
+}

@@ -1,0 +1,74 @@
+//! `down`: everything that carries a key of the stack goes, and nothing else.
+
+use pontoon_core::plan::Plan;
+
+use super::drive::drive;
+use super::lease::Lease;
+use super::{Answer, Engine};
+use crate::event::{Event, PlanView, Purpose, Report, RunOutcome};
+
+/// Looks that are made before giving up: what was lost in one is found by the next.
+const MOST_ROUNDS: usize = 4;
+
+/// Takes the stack away.
+pub(crate) async fn remove(engine: &Engine<'_>) -> Report {
+    let mut lease: Option<Lease> = None;
+    let report = rounds(engine, &mut lease).await;
+    if let Some(lease) = lease {
+        lease.release().await;
+    }
+    Report { requests: engine.site.openstack.requests(), elapsed: engine.begun.elapsed(), ..report }
+}
+
+async fn rounds(engine: &Engine<'_>, lease: &mut Option<Lease>) -> Report {
+    let stack = engine.site.stack().to_owned();
+    let mut unknown = Vec::new();
+    for round in 0..MOST_ROUNDS {
+        engine.sink.event(&Event::Observing);
+        let seen = match engine.site.observe_remains().await {
+            Ok(seen) => seen,
+            Err(error) => return engine.failed_by("looking at the cloud", &error),
+        };
+        let plan = Plan::down(&stack, &seen);
+        let view = PlanView {
+            plan: &plan,
+            purpose: Purpose::Down,
+            stack: &stack,
+            cloud: engine.cloud,
+            simulated: engine.simulated,
+            described: None,
+        };
+        engine.sink.event(&Event::Plan { view, round });
+        if plan.steps.is_empty() {
+            return engine.report(if round == 0 { RunOutcome::Unchanged } else { RunOutcome::Removed });
+        }
+        if round == 0 {
+            match engine.consent.given(&plan) {
+                Answer::Yes => {}
+                Answer::No => return engine.report(RunOutcome::Refused),
+                Answer::Nobody => {
+                    let hint = Some("nobody is there to ask: give `--yes`".to_owned());
+                    return Report { hint, ..engine.report(RunOutcome::Refused) };
+                }
+            }
+        }
+        if engine.stop.is_cancelled() {
+            return engine.stopped("pontoon down");
+        }
+        if lease.is_none() {
+            match Lease::take(engine).await {
+                Ok(taken) => *lease = Some(taken),
+                Err(error) => return engine.failed(vec![error.to_string()], error.hint()),
+            }
+        }
+        let driven = drive(engine, &plan).await;
+        if engine.stop.is_cancelled() {
+            return engine.stopped("pontoon down");
+        }
+        if !driven.failures.is_empty() {
+            return engine.failed(driven.failures, driven.hint);
+        }
+        unknown = driven.unknown;
+    }
+    engine.failed(unknown, Some("run `pontoon down` again".to_owned()))
+}

@@ -1,0 +1,37 @@
+//! `pontoon down`: take everything of a stack away, and nothing else. The file is read for two names only, so it may
+//! be gone or wrong in every other way.
+
+use std::path::Path;
+
+use super::stack::{self, Ask};
+use crate::cli;
+use crate::connect::{self, Wanted};
+use crate::engine;
+use crate::exit::{Exit, Failure};
+use crate::load;
+use crate::show::Output;
+
+pub(crate) async fn run(arguments: &cli::Down, output: &Output) -> Result<Exit, Failure> {
+    let (name, cloud) = match (&arguments.stack, &arguments.options.cloud) {
+        (Some(name), Some(cloud)) => (name.clone(), cloud.clone()),
+        _ => {
+            let directory = arguments.directory.as_deref().unwrap_or(Path::new("."));
+            let stack = load::load(directory, &arguments.options)?.loaded.stack;
+            (stack.name, stack.cloud)
+        }
+    };
+    let connected = connect::connect(Wanted {
+        stack: &name,
+        cloud: &cloud,
+        identity: arguments.options.identity.as_deref(),
+        step_limit: Some(stack::step_limit(arguments.pace)),
+        directory: ".".into(),
+    })
+    .await?;
+    let sink = output.sink();
+    let question = format!("Take the stack `{name}` away from cloud `{cloud}`?");
+    let consent = Ask { yes: arguments.yes, question: &question, output };
+    let engine = stack::engine(&connected, &cloud, Some(arguments.pace), sink.as_ref(), &consent);
+    let report = engine::remove(&engine).await;
+    Ok(stack::finish(&report, sink.as_ref()))
+}

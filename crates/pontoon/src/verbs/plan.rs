@@ -1,0 +1,38 @@
+//! `pontoon plan`: what `up` would do, and why.
+
+use super::stack::{self, Ask};
+use crate::cli;
+use crate::engine;
+use crate::event::{PlanView, Purpose};
+use crate::exit::{Exit, Failure};
+use crate::show::{self, Output, Reader};
+
+pub(crate) async fn run(arguments: &cli::Plan, output: &Output) -> Result<Exit, Failure> {
+    let target = &arguments.target;
+    let opened = stack::open(&target.directory, &target.options, None, output).await?;
+    let described = &opened.file.loaded.stack;
+    let sink = output.sink();
+    let nothing_is_lost = Ask { yes: false, question: "", output };
+    let engine = stack::engine(&opened.connected, &opened.cloud, None, sink.as_ref(), &nothing_is_lost);
+    let (_, plan) = engine::planned(&engine, described)
+        .await
+        .map_err(|error| Failure::new("cannot look at the cloud").caused_by(&error).hint(error.hint()))?;
+    let view = PlanView {
+        plan: &plan,
+        purpose: Purpose::Up,
+        stack: &described.name,
+        cloud: &opened.cloud,
+        simulated: engine.simulated,
+        described: Some(described),
+    };
+    drop(sink);
+    match output.reader {
+        Reader::Program => show::print_json(&show::plan::json(&view)),
+        Reader::Person => show::print(&show::plan::text(&view, output.stdout)),
+    }
+    Ok(match (plan.blocked.is_empty(), plan.steps.is_empty(), arguments.exit_code) {
+        (false, ..) => Exit::Failed,
+        (true, false, true) => Exit::Changes,
+        _ => Exit::Done,
+    })
+}

@@ -1,0 +1,106 @@
+//! What the verbs that work on a stack share: the file, the site, the engine around them.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use pontoon_core::plan::Plan;
+use tokio_util::sync::CancellationToken;
+
+use crate::cli::{Pace, StackOptions};
+use crate::connect::{self, Connected, Wanted};
+use crate::engine::{Answer, Consent, Engine, Holder};
+use crate::event::{Event, Report, Sink};
+use crate::exit::{Exit, Failure};
+use crate::load::{self, StackFile};
+use crate::show::Output;
+
+/// A stack's file and its place.
+pub(crate) struct Opened {
+    pub(crate) file: StackFile,
+    pub(crate) connected: Connected,
+    pub(crate) cloud: String,
+}
+
+/// Reads the file and finds its cloud.
+pub(crate) async fn open(
+    directory: &Path,
+    options: &StackOptions,
+    pace: Option<Pace>,
+    output: &Output,
+) -> Result<Opened, Failure> {
+    let file = load::load(directory, options)?;
+    output.warnings(&file.loaded.warnings);
+    let cloud = file.loaded.stack.cloud.clone();
+    let connected = connect::connect(Wanted {
+        stack: &file.loaded.stack.name,
+        cloud: &cloud,
+        identity: options.identity.as_deref(),
+        step_limit: pace.map(step_limit),
+        directory: file.directory.clone(),
+    })
+    .await?;
+    Ok(Opened { file, connected, cloud })
+}
+
+pub(crate) fn step_limit(pace: Pace) -> Duration {
+    Duration::from_mins(u64::from(pace.timeout))
+}
+
+/// An engine at a connected site. It begins with saying which cloud it works on.
+pub(crate) fn engine<'a>(
+    connected: &Connected,
+    cloud: &'a str,
+    pace: Option<Pace>,
+    sink: &'a dyn Sink,
+    consent: &'a (dyn Consent + Sync),
+) -> Engine<'a> {
+    let endpoint = connected.embedded.as_ref().map(|running| running.endpoint.as_str());
+    let simulated = connected.embedded.is_some();
+    sink.event(&Event::Cloud { stack: connected.site.stack(), name: cloud, simulated, endpoint });
+    Engine {
+        site: connected.site.clone(),
+        cloud,
+        simulated,
+        sink,
+        at_once: pace.map_or(8, |pace| usize::from(pace.at_once)),
+        stop: stop_on_interrupt(),
+        consent,
+        holder: Holder::this_process(),
+        begun: Instant::now(),
+    }
+}
+
+/// The first Ctrl-C stops the run after what is running; the second ends the program where it stands, which the next
+/// run recovers from.
+fn stop_on_interrupt() -> CancellationToken {
+    let token = CancellationToken::new();
+    let stop = token.clone();
+    tokio::spawn(async move {
+        if tokio::signal::ctrl_c().await.is_ok() {
+            stop.cancel();
+        }
+        if tokio::signal::ctrl_c().await.is_ok() {
+            std::process::exit(i32::from(Exit::Failed.code()));
+        }
+    });
+    token
+}
+
+/// Shows how a run ended and makes an exit code of it.
+pub(crate) fn finish(report: &Report, sink: &dyn Sink) -> Exit {
+    sink.event(&Event::Result(report));
+    report.outcome.exit()
+}
+
+/// `--yes`, else a question on the terminal, else nobody.
+pub(crate) struct Ask<'a> {
+    pub(crate) yes: bool,
+    pub(crate) question: &'a str,
+    pub(crate) output: &'a Output,
+}
+
+impl Consent for Ask<'_> {
+    fn given(&self, _plan: &Plan) -> Answer {
+        if self.yes { Answer::Yes } else { self.output.ask(self.question) }
+    }
+}

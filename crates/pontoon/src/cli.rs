@@ -19,9 +19,10 @@ Exit codes:
   `exec` ends with the exit code of the command that it ran.
 
 Output:
-  Data goes to standard output, progress and messages to standard error. With --json everything is on standard output,
-  one JSON object a line: events while something runs, then {\"event\":\"result\",…}; or {\"event\":\"error\",…} when it
-  cannot be done. Colour is used on a terminal only, and not when NO_COLOR is set.
+  Data goes to standard output, progress and messages to standard error.
+  With --json everything is on standard output, one JSON object a line: events
+  while something runs, then {\"event\":\"result\",…}; {\"event\":\"error\",…} when
+  it cannot be done. Colour is used on a terminal only, and never with NO_COLOR.
 
 First steps:
   pontoon init hello            write a first file
@@ -40,6 +41,9 @@ pub(crate) struct Cli {
     pub(crate) verb: Verb,
 }
 
+// In the structs below, what belongs to one verb stands before what is flattened in: a heading of the latter holds
+// for all that follows.
+
 /// What every verb takes.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Output")]
@@ -55,14 +59,11 @@ pub(crate) struct Global {
     pub(crate) color: ColorChoice,
 }
 
-/// When to use colour.
+/// When to use colour; `Auto`: on a terminal, unless NO_COLOR is set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum ColorChoice {
-    /// On a terminal, unless NO_COLOR is set.
     Auto,
-    /// Always.
     Always,
-    /// Never.
     Never,
 }
 
@@ -83,8 +84,9 @@ pub(crate) enum Verb {
     /// Make the cloud as the file says, and prove that it works
     #[command(
         after_help = "Examples:\n  pontoon up examples/blog\n  pontoon up examples/blog --cloud mycloud --set hosts.lxd.flavor=m1.small\n\n\
-                      Shows its plan and goes on. Where something would be deleted or replaced it asks; with nobody there to ask,\n\
-                      it stops unless --yes is given. Ctrl-C stops after the running requests; run it again to go on."
+                      It shows its plan and goes on. Where something would be deleted or replaced, it\n\
+                      asks; with nobody there to ask, it stops unless --yes is given. Ctrl-C stops after\n\
+                      the running requests; run it again to go on."
     )]
     Up(Up),
     /// Take everything of a stack away, and nothing else
@@ -128,20 +130,20 @@ pub(crate) struct Init {
 
 #[derive(Debug, Args)]
 pub(crate) struct Plan {
-    #[command(flatten)]
-    pub(crate) target: Target,
     /// End with 2 where there is something to do
     #[arg(long)]
     pub(crate) exit_code: bool,
+    #[command(flatten)]
+    pub(crate) target: Target,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct Up {
-    #[command(flatten)]
-    pub(crate) target: Target,
     /// Do not ask before something is deleted or replaced
     #[arg(long, short)]
     pub(crate) yes: bool,
+    #[command(flatten)]
+    pub(crate) target: Target,
     #[command(flatten)]
     pub(crate) pace: Pace,
 }
@@ -154,34 +156,34 @@ pub(crate) struct Down {
     /// The stack to take away, where there is no file any more
     #[arg(long, value_name = "NAME", requires = "cloud", conflicts_with = "set")]
     pub(crate) stack: Option<String>,
-    #[command(flatten)]
-    pub(crate) options: StackOptions,
     /// Do not ask
     #[arg(long, short)]
     pub(crate) yes: bool,
+    #[command(flatten)]
+    pub(crate) options: StackOptions,
     #[command(flatten)]
     pub(crate) pace: Pace,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct Status {
-    #[command(flatten)]
-    pub(crate) target: Target,
     /// Look again and again, until Ctrl-C
     #[arg(long, short)]
     pub(crate) watch: bool,
+    #[command(flatten)]
+    pub(crate) target: Target,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct Render {
-    #[command(flatten)]
-    pub(crate) target: Target,
     /// Only what this host gets
     #[arg(long, value_name = "NAME", conflicts_with = "container")]
     pub(crate) host: Option<String>,
     /// Only what this container gets
     #[arg(long, value_name = "NAME")]
     pub(crate) container: Option<String>,
+    #[command(flatten)]
+    pub(crate) target: Target,
 }
 
 #[derive(Debug, Args)]
@@ -198,11 +200,11 @@ pub(crate) struct Exec {
     /// A service (its first container), a container or a host
     #[arg(value_name = "SERVICE")]
     pub(crate) subject: String,
-    #[command(flatten)]
-    pub(crate) place: Place,
     /// The command and its arguments
     #[arg(last = true, required = true, value_name = "COMMAND")]
     pub(crate) command: Vec<String>,
+    #[command(flatten)]
+    pub(crate) place: Place,
 }
 
 /// The embedded cloud as a server.

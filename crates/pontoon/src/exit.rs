@@ -19,7 +19,6 @@ pub(crate) enum Exit {
     /// It is not.
     Failed,
     /// There is something to do; only of `plan --exit-code`.
-    #[cfg_attr(not(test), allow(dead_code, reason = "for the verb `plan`"))]
     Changes,
     /// The file is wrong; no request was sent.
     File,
@@ -67,7 +66,6 @@ impl Failure {
     }
 
     /// What an error says, with its causes.
-    #[cfg_attr(not(test), allow(dead_code, reason = "for the verbs that talk to a cloud"))]
     pub(crate) fn of(error: &dyn Error) -> Self {
         let failure = Self::new(error.to_string());
         match error.source() {

@@ -25,7 +25,6 @@ pub(crate) struct StackFile {
     /// The checked stack.
     pub(crate) loaded: Loaded,
     /// The directory that paths in the file are relative to.
-    #[cfg_attr(not(test), allow(dead_code, reason = "for the upload of image files"))]
     pub(crate) directory: PathBuf,
 }
 

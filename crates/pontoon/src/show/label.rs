@@ -76,7 +76,7 @@ mod tests {
 
     #[test]
     fn neighbouring_addresses_are_drawn_together() {
-        let list = ["10.0.0.3", "10.0.0.1", "10.0.0.2", "10.0.0.9", "255.255.255.255"].map(|text| text.parse());
+        let list = ["10.0.0.3", "10.0.0.1", "10.0.0.2", "10.0.0.9", "255.255.255.255"].map(str::parse);
         assert_eq!(addresses(list.into_iter().flatten()), "10.0.0.1-10.0.0.3, 10.0.0.9, 255.255.255.255");
     }
 }

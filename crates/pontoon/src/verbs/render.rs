@@ -22,9 +22,11 @@ pub(crate) fn run(arguments: &Render, output: &Output) -> Result<Exit, Failure> 
     let assumed = assumed::cloud(stack);
     let plan = Plan::up(stack, &assumed.seen);
     if !plan.blocked.is_empty() {
-        let failure = Failure::new("no cloud could run this stack as it is described");
+        let mut hints: Vec<&str> = plan.blocked.iter().map(|blocked| blocked.hint.as_str()).collect();
+        hints.dedup();
+        let failure = Failure::new("no cloud could run this stack as it is described").hint(hints.join("\n"));
         return Err(plan.blocked.iter().fold(failure, |failure, blocked| {
-            failure.because(format!("{}: {}", blocked.subject, blocked.reason)).hint(blocked.hint.clone())
+            failure.because(format!("{}: {}", blocked.subject, blocked.reason))
         }));
     }
     let all: Vec<Document> = plan.steps.iter().filter_map(|step| document(&step.action, &plan)).collect();

@@ -25,9 +25,8 @@ pub(crate) fn run(arguments: &Render, output: &Output) -> Result<Exit, Failure> 
         let mut hints: Vec<&str> = plan.blocked.iter().map(|blocked| blocked.hint.as_str()).collect();
         hints.dedup();
         let failure = Failure::new("no cloud could run this stack as it is described").hint(hints.join("\n"));
-        return Err(plan.blocked.iter().fold(failure, |failure, blocked| {
-            failure.because(format!("{}: {}", blocked.subject, blocked.reason))
-        }));
+        let causes = plan.blocked.iter().map(|blocked| format!("{}: {}", blocked.subject, blocked.reason));
+        return Err(causes.fold(failure, Failure::because));
     }
     let all: Vec<Document> = plan.steps.iter().filter_map(|step| document(&step.action, &plan)).collect();
     let chosen = choose(all, arguments, &plan)?;

@@ -29,7 +29,7 @@ impl Human {
     /// Progress goes to `screen` in `style`, data to `out`.
     pub(crate) fn new(screen: Screen, out: Box<dyn Write + Send>, style: Style) -> Self {
         let live = screen.is_live();
-        let state = State { screen, out, style, running: BTreeMap::new(), doing: None };
+        let state = State { screen, out, style, running: BTreeMap::new(), doing: None, after_blank: false };
         let state = Arc::new(Mutex::new(state));
         let clock = live.then(|| keep_time(Arc::downgrade(&state)));
         Self { state, _clock: clock }
@@ -81,6 +81,8 @@ struct State {
     running: BTreeMap<usize, Wait>,
     /// What goes on beside steps: looking at the cloud, proving.
     doing: Option<Wait>,
+    /// Whether the last line that was printed is empty.
+    after_blank: bool,
 }
 
 /// Something that takes time.
@@ -210,7 +212,8 @@ impl State {
             RunOutcome::Blocked => style.red("Nothing was changed: the plan is blocked."),
             RunOutcome::Refused => style.yellow("Nothing was changed."),
         };
-        let mut text = format!("\n{headline}\n");
+        let gap = if self.after_blank { "" } else { "\n" };
+        let mut text = format!("{gap}{headline}\n");
         for failure in &report.failures {
             text += &style.headed(&format!("error: {}\n", indented(&printable(failure))));
         }
@@ -245,6 +248,9 @@ impl State {
 
     fn print(&mut self, lines: &str) {
         let live: Vec<String> = self.running.values().chain(&self.doing).map(Wait::live).collect();
+        if !lines.is_empty() {
+            self.after_blank = lines.ends_with("\n\n");
+        }
         self.screen.draw(lines, &live);
     }
 }

@@ -55,6 +55,10 @@ fn plan() -> Plan {
     Plan { steps: vec![step(Kind::Host, "lxd0"), step(Kind::Balancer, "web")], ..Plan::default() }
 }
 
+fn view(plan: &Plan) -> PlanView<'_> {
+    PlanView { plan, purpose: Purpose::Up, stack: "blog", cloud: "embedded", simulated: true, described: None }
+}
+
 const fn seconds(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
 }
@@ -133,17 +137,32 @@ fn a_run_that_failed_says_what_and_what_to_do() {
 fn a_second_look_that_finds_nothing_is_one_line() {
     let shown = piped();
     let plan = Plan { unchanged: vec![Key::new("blog", Kind::Host, "lxd0")], ..Plan::default() };
-    let view = PlanView {
-        plan: &plan,
-        purpose: Purpose::Up,
-        stack: "blog",
-        cloud: "embedded",
-        simulated: true,
-        described: None,
-    };
+    let view = view(&plan);
     shown.human.event(&Event::Observing);
     shown.human.event(&Event::Plan { view, round: 1 });
     assert_eq!(shown.err.text(), "Nothing to do: 1 resource is as the file says.\n");
+}
+
+#[test]
+fn a_run_without_steps_has_one_blank_line_between_the_plan_and_the_end() {
+    let shown = piped();
+    let plan = Plan { unchanged: vec![Key::new("blog", Kind::Host, "lxd0")], ..Plan::default() };
+    let view = view(&plan);
+    shown.human.event(&Event::Plan { view, round: 0 });
+    let report = Report {
+        outcome: RunOutcome::Unchanged,
+        endpoints: Vec::new(),
+        requests: 17,
+        elapsed: seconds(1),
+        failures: Vec::new(),
+        hint: None,
+    };
+    shown.human.event(&Event::Result(&report));
+    assert_eq!(
+        shown.err.text(),
+        "Stack blog on cloud embedded (simulated, on this machine)\n\nNothing to do: 1 resource is as the file says.\n\n\
+         Nothing had to be done (1.0 s, 17 requests).\n"
+    );
 }
 
 /// What a terminal shows after it was sent `text`: its lines, as far as the codes that [`Screen`] uses go.
@@ -182,10 +201,7 @@ fn on_a_terminal_running_steps_are_redrawn_below_what_has_ended() {
     shown.human.event(&Event::StepStarted { step: 1, plan: &plan });
     let what = "status BUILD, task spawning, and some more words";
     shown.human.event(&Event::StepWaiting { step: 0, plan: &plan, what, elapsed: seconds(1) });
-    assert_eq!(
-        terminal(&shown.err.text()),
-        ["  … create host/lxd0: status BUILD, ta…", "  … create balancer/web", ""]
-    );
+    assert_eq!(terminal(&shown.err.text()), ["  … create host/lxd0: status BUILD, ta…", "  … create balancer/web", ""]);
     shown.human.event(&Event::StepEnded { step: 1, plan: &plan, outcome: &Outcome::Done, elapsed: seconds(3) });
     let lines = ["  + create balancer/web (3.0 s)", "  … create host/lxd0: status BUILD, ta…", ""];
     assert_eq!(terminal(&shown.err.text()), lines);

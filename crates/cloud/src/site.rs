@@ -14,11 +14,12 @@ mod perform;
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::future::BoxFuture;
 use pontoon_core::book::{Book, Known};
-use pontoon_core::key::Key;
+use pontoon_core::key::{Key, stack_tag};
 
 pub use error::SiteError;
 pub use hosts::Hosts;
@@ -26,6 +27,12 @@ pub use patience::Patience;
 
 use crate::openstack;
 use crate::ssh::{BoxIo, Identity, SshError};
+
+/// What the description of the security group begins with that holds the lease on a stack. It is no key: a plan neither
+/// counts nor removes it.
+pub fn lease_prefix(stack: &str) -> String {
+    format!("{}:lease", stack_tag(stack))
+}
 
 /// How the operator's machine reaches floating IPs.
 pub trait Outside: Send + Sync + 'static {
@@ -53,6 +60,8 @@ pub struct Site {
     book: SharedBook,
     /// Load balancers whose children stayed pending for longer than anything takes.
     stuck: Mutex<BTreeSet<String>>,
+    /// Whether the last look saw a lease on the stack.
+    leased: AtomicBool,
 }
 
 impl Site {
@@ -67,12 +76,17 @@ impl Site {
     ) -> Self {
         let book = SharedBook::default();
         let hosts = Hosts::new(stack, identities, outside, book.clone(), patience);
-        Self { openstack, hosts, patience, directory, stack: stack.to_owned(), book, stuck: Mutex::default() }
+        Self { openstack, hosts, patience, directory, stack: stack.to_owned(), book, stuck: Mutex::default(), leased: AtomicBool::new(false) }
     }
 
     /// The name of the stack.
     pub fn stack(&self) -> &str {
         &self.stack
+    }
+
+    /// Whether the last look saw a lease on the stack, of whomever.
+    pub fn saw_lease(&self) -> bool {
+        self.leased.load(Ordering::Relaxed)
     }
 
     /// What a key means now; filled by observing, and by performing.

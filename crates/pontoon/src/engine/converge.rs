@@ -33,9 +33,7 @@ pub(crate) async fn planned(engine: &Engine<'_>, stack: &Stack) -> Result<(Obser
 pub(crate) async fn converge(engine: &Engine<'_>, stack: &Stack) -> Report {
     let mut lease: Option<Lease> = None;
     let report = rounds(engine, stack, &mut lease).await;
-    if let Some(lease) = lease {
-        lease.release().await;
-    }
+    super::lease::end(engine, lease).await;
     // Counted last, so that giving the lease back counts as well.
     Report { requests: engine.site.openstack.requests(), elapsed: engine.begun.elapsed(), ..report }
 }

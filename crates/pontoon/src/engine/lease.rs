@@ -13,7 +13,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use pontoon_cloud::openstack::network::{NewSecurityGroup, SecurityGroup, SecurityGroupChange};
 use pontoon_cloud::openstack::{self, Client, Revision};
-use pontoon_core::key::stack_tag;
+use pontoon_cloud::site::lease_prefix;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -44,13 +44,8 @@ impl Holder {
     }
 
     fn write(&self, stack: &str, until: Timestamp) -> String {
-        format!("{} holder={} machine={} pid={} until={until:.0}", prefix(stack), self.who, self.machine, self.pid)
+        format!("{} holder={} machine={} pid={} until={until:.0}", lease_prefix(stack), self.who, self.machine, self.pid)
     }
-}
-
-/// What every lease of a stack begins with. It is no key: a plan neither counts nor removes it.
-fn prefix(stack: &str) -> String {
-    format!("{}:lease", stack_tag(stack))
 }
 
 /// A lease as it was found.
@@ -65,7 +60,7 @@ struct Found {
 
 impl Found {
     fn read(stack: &str, group: SecurityGroup) -> Option<Self> {
-        let fields = group.description.strip_prefix(&prefix(stack))?;
+        let fields = group.description.strip_prefix(&lease_prefix(stack))?;
         let field = |name: &str| {
             fields.split(' ').find_map(|field| field.strip_prefix(name)?.strip_prefix('=')).map(str::to_owned)
         };
@@ -168,6 +163,19 @@ impl Lease {
         Err(LeaseError::Cloud { stack: stack.to_owned(), reason: "others are quicker each time".to_owned() })
     }
 
+    /// Removes a lease that a killed process left behind, where the last look saw one; nothing else would, when there
+    /// is nothing to write.
+    async fn sweep(engine: &Engine<'_>) -> Result<(), openstack::Error> {
+        if !engine.site.saw_lease() {
+            return Ok(());
+        }
+        let client = &engine.site.openstack;
+        match find(client, engine.site.stack()).await? {
+            Some(found) if found.is_over(Timestamp::now(), &engine.holder) => client.delete_security_group(&found.id).await,
+            _ => Ok(()),
+        }
+    }
+
     fn kept(client: Client, group: SecurityGroup, stack: &str, engine: &Engine<'_>) -> Self {
         let lost = Arc::new(AtomicBool::new(false));
         let keeper = keep(
@@ -187,12 +195,24 @@ impl Lease {
     }
 
     /// Gives it back. One that cannot be given back runs out by itself.
-    pub(super) async fn release(self) {
+    async fn release(self) {
         self.renewal.abort();
         if !self.is_lost()
             && let Err(error) = self.client.delete_security_group(&self.id).await
         {
             tracing::warn!("the lease was not given back: {}", chain(&error));
+        }
+    }
+}
+
+/// Leaves no lease of ours behind: the one that was taken, or one that an earlier run did not live to give back.
+pub(super) async fn end(engine: &Engine<'_>, lease: Option<Lease>) {
+    match lease {
+        Some(lease) => lease.release().await,
+        None => {
+            if let Err(error) = Lease::sweep(engine).await {
+                tracing::warn!("an abandoned lease was not removed: {}", chain(&error));
+            }
         }
     }
 }

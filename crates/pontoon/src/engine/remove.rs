@@ -14,9 +14,7 @@ const MOST_ROUNDS: usize = 4;
 pub(crate) async fn remove(engine: &Engine<'_>) -> Report {
     let mut lease: Option<Lease> = None;
     let report = rounds(engine, &mut lease).await;
-    if let Some(lease) = lease {
-        lease.release().await;
-    }
+    super::lease::end(engine, lease).await;
     Report { requests: engine.site.openstack.requests(), elapsed: engine.begun.elapsed(), ..report }
 }
 

@@ -1,1 +1,6 @@
-//! (in progress)
+//! The engine on the embedded cloud, in one process: real HTTP, real ssh, no time lost.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod crash;
+mod fixture;

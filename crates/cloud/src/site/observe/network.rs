@@ -1,6 +1,7 @@
 //! Neutron's lists.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::Ordering;
 
 use futures_util::try_join;
 use ipnet::Ipv4Net;
@@ -11,7 +12,7 @@ use pontoon_core::observed::{
 };
 use pontoon_core::spec::model::{self, Stack};
 
-use super::super::{Site, SiteError};
+use super::super::{Site, SiteError, lease_prefix};
 use crate::openstack::{self, network};
 
 pub(super) struct Seen {
@@ -52,6 +53,8 @@ impl Site {
             self.openstack.floating_ips(&floating),
         )?;
         let (networks, external, ports) = grounds;
+        let lease = lease_prefix(&self.stack);
+        self.leased.store(groups.iter().any(|group| group.description.starts_with(&lease)), Ordering::Relaxed);
         Ok(Seen {
             extensions,
             networks,

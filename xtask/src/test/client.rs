@@ -14,7 +14,7 @@ use crate::command::{self, is_there};
 /// Pinned, so that a new release of a client is a change of this line and not a surprise.
 const PACKAGES: [&str; 2] = ["python-openstackclient==10.5.0", "python-octaviaclient==3.15.0"];
 
-/// The last line of the clouds.yaml that the embedded cloud prints when it serves.
+/// The last line of the clouds.yaml that `pontoon cloud serve` prints.
 const LAST_LINE: &str = "    identity_api_version: 3";
 
 pub(super) fn run(root: &Path) -> Result<Ended, String> {
@@ -22,13 +22,18 @@ pub(super) fn run(root: &Path) -> Result<Ended, String> {
         return Ok(Ended::LeftOut("python3 with its module venv is not installed (Debian: python3-venv)".to_owned()));
     }
     let client = client(root)?;
-    let serve = ["--quiet", "--locked", "--package", "pontoon-sim", "--example", "serve"];
-    command::run(cargo(root).arg("build").args(serve))?;
+    let pontoon = ["--quiet", "--locked", "--package", "pontoon"];
+    command::run(cargo(root).arg("build").args(pontoon))?;
+    let world = target(root).join("openstack-client-world");
+    // What an earlier check left behind, if it was cut short.
+    let _ = fs::remove_dir_all(&world);
     // On Unix `cargo run` becomes the program that it starts, so ending the one ends the other.
     let mut cloud = Cloud(
         cargo(root)
             .arg("run")
-            .args(serve)
+            .args(pontoon)
+            .args(["--", "cloud", "serve", "--speed", "instant"])
+            .env("PONTOON_EMBEDDED", &world)
             .stdout(Stdio::piped())
             .spawn()
             .map_err(|error| format!("cannot start the embedded cloud: {error}"))?,

@@ -58,16 +58,19 @@ any() {
     return 1
 }
 
-# cloud-init shows the host keys only after its last module; whoever waits for them need not wait for the engine.
+# cloud-init shows the host keys only after its last module; whoever waits for them need not wait for the engine. It
+# shows them on /dev/console, which is the last console of the kernel's command line; the cloud may be reading another.
 show_host_keys() {
     key=/etc/ssh/ssh_host_ed25519_key.pub
-    if [ -r "$key" ] && [ -w /dev/console ]; then
+    [ -r "$key" ] || return 0
+    for console in $(cat /sys/class/tty/console/active 2>/dev/null || echo console); do
+        [ -w "/dev/$console" ] || continue
         {
             echo '-----BEGIN SSH HOST KEY KEYS-----'
             cat "$key"
             echo '-----END SSH HOST KEY KEYS-----'
-        } 2>/dev/null >/dev/console || true
-    fi
+        } 2>/dev/null >"/dev/$console" || true
+    done
 }
 
 install_packages() {

@@ -10,6 +10,7 @@ mod json_lines;
 mod label;
 pub(crate) mod plan;
 mod screen;
+pub(crate) mod status;
 pub(crate) mod style;
 pub(crate) mod yaml;
 

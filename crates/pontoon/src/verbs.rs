@@ -2,11 +2,15 @@
 
 mod cloud;
 mod down;
+mod exec;
 mod init;
+mod logs;
 mod plan;
 pub(crate) mod render;
 mod schema;
 mod stack;
+pub(crate) mod status;
+mod subject;
 mod up;
 
 use crate::cli::Verb;
@@ -16,13 +20,15 @@ use crate::show::Output;
 /// Does what the command line says.
 pub(crate) async fn run(verb: Verb, output: &Output) -> Result<Exit, Failure> {
     match verb {
-        Verb::Init(arguments) => init::run(&arguments, output),
+        Verb::Init(arguments) => init::run(&arguments, output).await,
         Verb::Schema => schema::run(output),
         Verb::Render(arguments) => render::run(&arguments, output),
         Verb::Plan(arguments) => plan::run(&arguments, output).await,
         Verb::Up(arguments) => up::run(&arguments, output).await,
         Verb::Down(arguments) => down::run(&arguments, output).await,
         Verb::Cloud(verb) => cloud::run(&verb, output).await,
-        Verb::Status(_) | Verb::Logs(_) | Verb::Exec(_) => Err(Failure::new("this verb is not built yet")),
+        Verb::Status(arguments) => status::run(&arguments, output).await,
+        Verb::Logs(arguments) => logs::run(&arguments, output).await,
+        Verb::Exec(arguments) => exec::run(&arguments, output).await,
     }
 }

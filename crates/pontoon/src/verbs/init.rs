@@ -1,8 +1,12 @@
 //! `pontoon init`: writes a first file, and what its one service does on its first boot.
 //!
-//! Nothing is asked and nothing is overwritten. What the cloud has comes in as [`CloudFacts`]; whoever has looked at
-//! it fills them in.
+//! What the cloud has is looked up and not asked of the user; the choices are said in comments, for the file is there
+//! to be read and changed. Nothing is ever overwritten, and nothing in the cloud is changed. The embedded cloud is not
+//! started for this: what a new one has is known.
 
+mod addresses;
+mod ask;
+mod facts;
 mod template;
 
 use std::fs::{self, File};
@@ -12,23 +16,36 @@ use std::path::Path;
 use serde_json::json;
 
 use crate::cli::Init;
+use crate::connect;
+use crate::embedded::{self, Home};
 use crate::exit::{Exit, Failure};
 use crate::load::FILE_NAME;
 use crate::show::{self, Output, Reader};
 
-pub(crate) use template::CloudFacts;
+use facts::CloudFacts;
 
 /// The file beside the stack's with what a container does on its first boot.
 const USER_DATA_NAME: &str = "website.yaml";
 
-/// Writes a first stack for what is known without asking: the embedded cloud's own names, which `up` on another cloud
-/// corrects by naming what that one has.
-pub(crate) fn run(arguments: &Init, output: &Output) -> Result<Exit, Failure> {
-    write(arguments, &CloudFacts::embedded(), output)
+/// Writes a first stack for what the cloud has.
+pub(crate) async fn run(arguments: &Init, output: &Output) -> Result<Exit, Failure> {
+    // Before anybody is asked: what is in the way is in the way on every cloud.
+    for name in [FILE_NAME, USER_DATA_NAME] {
+        let path = arguments.directory.join(name);
+        if fs::symlink_metadata(&path).is_ok() {
+            return Err(exists(&path));
+        }
+    }
+    let is_embedded = arguments.cloud == embedded::NAME;
+    let facts = if is_embedded && embedded::running(&Home::of_user()?).await.is_none() {
+        CloudFacts::embedded()
+    } else {
+        ask::facts(&connect::client(&arguments.cloud)?).await?
+    };
+    write(arguments, &facts, output)
 }
 
-/// Writes a first stack on a cloud that has `facts`.
-pub(crate) fn write(arguments: &Init, facts: &CloudFacts, output: &Output) -> Result<Exit, Failure> {
+fn write(arguments: &Init, facts: &CloudFacts, output: &Output) -> Result<Exit, Failure> {
     let directory = &arguments.directory;
     let stack = match &arguments.stack {
         Some(name) => name.clone(),
@@ -38,11 +55,6 @@ pub(crate) fn write(arguments: &Init, facts: &CloudFacts, output: &Output) -> Re
         (FILE_NAME, template::stack_file(&stack, &arguments.cloud, USER_DATA_NAME, facts)),
         (USER_DATA_NAME, template::user_data(&stack)),
     ];
-    for (name, _) in &files {
-        if fs::symlink_metadata(directory.join(name)).is_ok() {
-            return Err(exists(&directory.join(name)));
-        }
-    }
     fs::create_dir_all(directory).map_err(|error| {
         Failure::new(format!("cannot make the directory `{}`", directory.display())).caused_by(&error)
     })?;

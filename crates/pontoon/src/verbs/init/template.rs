@@ -1,71 +1,39 @@
 //! The text of a first stack, made from what the cloud has.
 
-use std::net::Ipv4Addr;
-
-use ipnet::Ipv4Net;
 use serde_json::Value;
 
+use super::addresses::AddressPlan;
+use super::facts::{Balances, CloudFacts, NetworkFact, walkthrough_subnet};
 use crate::show::yaml;
-
-/// What a cloud has that a first stack can stand on. The first of each is taken, the others are named in a comment.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct CloudFacts {
-    /// Networks that the project owns, with an IPv4 subnet each.
-    pub(crate) networks: Vec<NetworkFact>,
-    /// Names of external networks.
-    pub(crate) external: Vec<String>,
-    /// Names of images that can become hosts.
-    pub(crate) images: Vec<String>,
-    /// Names of flavors.
-    pub(crate) flavors: Vec<String>,
-    /// Names of key pairs.
-    pub(crate) keys: Vec<String>,
-}
-
-/// A network and its subnet.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct NetworkFact {
-    /// Its name.
-    pub(crate) name: String,
-    /// Its IPv4 subnet.
-    pub(crate) subnet: Ipv4Net,
-}
-
-impl CloudFacts {
-    /// What the embedded cloud has when it is new.
-    pub(crate) fn embedded() -> Self {
-        let names = |list: &[&str]| list.iter().map(|name| (*name).to_owned()).collect();
-        Self {
-            networks: vec![NetworkFact { name: "default".to_owned(), subnet: walkthrough_subnet() }],
-            external: names(&["external"]),
-            images: names(&["Ubuntu 24.04", "Ubuntu 22.04", "Debian 12", "Debian 13"]),
-            flavors: names(&["dc1.2x4.40", "dc1.1x2.20", "dc1.4x8.80"]),
-            keys: names(&["datacentred"]),
-        }
-    }
-}
-
-fn walkthrough_subnet() -> Ipv4Net {
-    Ipv4Net::new_assert(Ipv4Addr::new(192, 168, 0, 0), 24)
-}
 
 /// The file of a stack with one service and one balancer.
 pub(super) fn stack_file(stack: &str, cloud: &str, user_data: &str, facts: &CloudFacts) -> String {
-    let network = facts.networks.first();
-    let subnet = network.map_or_else(walkthrough_subnet, |network| network.subnet);
-    let plan = AddressPlan::of(subnet);
-    let network_name = scalar(network.map_or("default", |network| network.name.as_str()));
+    let unknown = NetworkFact::unused("default", walkthrough_subnet());
+    let network = facts.networks.first().unwrap_or(&unknown);
+    let plan = AddressPlan::of(network);
+    let network_name = scalar(&network.name);
     let other_networks: Vec<&str> = facts.networks.iter().skip(1).map(|network| network.name.as_str()).collect();
     let networks = also(&other_networks);
     let (external, externals) = first(&facts.external, "external");
     let (image, images) = first(&facts.images, "Ubuntu 24.04");
     let (flavor, flavors) = first(&facts.flavors, "m1.small");
     let (key, keys) = first(&facts.keys, "default");
-    let (first_container, last_container) = plan.containers;
-    let pool = plan.pool.map_or_else(String::new, |(first, last)| format!("  dhcp_pool: {first}-{last}\n"));
+    let pool = plan.pool.map_or_else(
+        || {
+            "  # Neutron gives addresses of its DHCP pool away by itself; each container's is kept by a port of its own.\n"
+                .to_owned()
+        },
+        |pool| {
+            format!(
+                "  # Neutron gives addresses of its DHCP pool away by itself: hosts, routers and VIPs have theirs from there.\n  \
+                 # It is narrowed so far, and `pontoon down` widens it again.\n  dhcp_pool: {pool}\n"
+            )
+        },
+    );
+    let containers = plan.containers;
     format!(
         "\
-# A website in one container on one host, behind a load balancer with a floating IP.
+# A website in one container on one host{behind}.
 #
 #   pontoon plan     shows what would be made, and why
 #   pontoon up       makes it, and prints the URL when it has answered
@@ -84,8 +52,8 @@ network:
   name: {network_name}{networks}
   external: {external}{externals}
   subnet: {subnet}
-  # Neutron gives addresses of its DHCP pool away by itself, so containers have theirs elsewhere.
-{pool}  containers: {first_container}-{last_container}
+{pool}  # Containers have theirs from here; no port held one of them when this was written.
+  containers: {containers}
 
 hosts:
   lxd:                       # the hosts of this group are lxd0, lxd1, …
@@ -106,19 +74,37 @@ services:
       capabilities: [website]
       monitor: [{{http: /}}]
 
+{balancers}",
+        stack = scalar(stack),
+        cloud = scalar(cloud),
+        subnet = network.subnet.trunc(),
+        behind = match facts.balances {
+            Balances::Yes => ", behind a load balancer with a floating IP",
+            Balances::No => "",
+        },
+        balancers = match facts.balances {
+            Balances::Yes => BALANCERS,
+            Balances::No => NO_BALANCERS,
+        },
+    )
+}
+
+/// What publishes the service.
+const BALANCERS: &str = "\
 balancers:
   web:
     service: website
     listen: 80
     protocol: http
     floating_ip: true
-    allow: [0.0.0.0/0]
-",
-        stack = scalar(stack),
-        cloud = scalar(cloud),
-        subnet = subnet.trunc(),
-    )
-}
+    allow: [0.0.0.0/0]       # a website is for everyone
+";
+
+/// What stands there where nothing can publish it.
+const NO_BALANCERS: &str = "\
+# This cloud has no load balancers (Octavia), so the website answers on the network only.
+balancers: {}
+";
 
 /// What the container of the first stack does: a page of its own, served by what the image already has.
 pub(super) fn user_data(stack: &str) -> String {
@@ -161,26 +147,6 @@ runcmd:
   - systemctl enable --now website.service
 "
     )
-}
-
-/// Which addresses of a subnet Neutron gives away, and which ones are for containers.
-struct AddressPlan {
-    pool: Option<(Ipv4Addr, Ipv4Addr)>,
-    containers: (Ipv4Addr, Ipv4Addr),
-}
-
-impl AddressPlan {
-    /// A few low addresses for Neutron, a hundred or half of the subnet for containers. A subnet too small for that is
-    /// left to Neutron's pool whole; the reservations keep the containers' addresses.
-    fn of(subnet: Ipv4Net) -> Self {
-        let base = u32::from(subnet.network());
-        let size = u32::from(subnet.broadcast()) - base;
-        let at = |offset: u32| Ipv4Addr::from(base.saturating_add(offset));
-        if size >= 255 {
-            return Self { pool: Some((at(2), at(20))), containers: (at(100), at(199)) };
-        }
-        Self { pool: None, containers: (at(size / 2), at(size.saturating_sub(1).max(size / 2))) }
-    }
 }
 
 /// The first name as YAML, and the others as a comment.
@@ -229,11 +195,12 @@ mod tests {
     fn a_first_file_is_valid_whatever_a_cloud_calls_its_things() {
         let odd = |name: &str| vec![name.to_owned(), "another".to_owned()];
         let facts = CloudFacts {
-            networks: vec![NetworkFact { name: "# net: {x}".to_owned(), subnet: "10.1.0.0/16".parse().unwrap() }],
+            networks: vec![NetworkFact::unused("# net: {x}", "10.1.0.0/16".parse().unwrap())],
             external: odd("yes"),
             images: odd("Ubuntu \"24.04\": [lts]"),
             flavors: odd("0x10"),
             keys: odd("'me'"),
+            balances: Balances::Yes,
         };
         let stack = check(&facts).stack;
         assert_eq!(stack.cloud, "my cloud: 2");
@@ -247,9 +214,15 @@ mod tests {
     fn a_first_file_is_valid_without_knowing_anything_and_in_small_subnets() {
         check(&CloudFacts::default());
         for subnet in ["10.0.0.0/26", "10.0.0.64/28", "10.0.0.0/29"] {
-            let network = NetworkFact { name: "small".to_owned(), subnet: subnet.parse().unwrap() };
+            let network = NetworkFact::unused("small", subnet.parse().unwrap());
             check(&CloudFacts { networks: vec![network], ..CloudFacts::default() });
         }
+    }
+
+    #[test]
+    fn a_cloud_without_load_balancers_gets_a_stack_without_them() {
+        let facts = CloudFacts { balances: Balances::No, ..CloudFacts::embedded() };
+        assert!(check(&facts).stack.balancers.is_empty());
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
 use crate::key::{Key, Kind};
-use crate::observed::{Balancer, FloatingIp, Observed, Port, Provisioning, SecurityGroup, Server, ServerGroup};
+use crate::observed::{Balancer, FloatingIp, Observed, Pool, Port, Provisioning, SecurityGroup, Server, ServerGroup};
 
 /// What is known of a resource that a key names.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -48,6 +48,27 @@ pub(crate) fn one_of_each<T: Keyed>(items: &[T]) -> (BTreeMap<&Key, &T>, Vec<&T>
     (meant, surplus)
 }
 
+/// The one that is meant of one key.
+pub(crate) fn meant<'a, T: Keyed>(items: &'a [T], key: &Key) -> Option<&'a T> {
+    let of_key = items.iter().filter(|item| item.key() == Some(key));
+    of_key.max_by(|a, b| a.weight().cmp(&b.weight()).then_with(|| b.id().cmp(a.id())))
+}
+
+/// The pool of a balancer that the plan and its steps mean: the one of the balancer's name, if several have it the one
+/// that a listener leads to.
+pub(crate) fn own_pool(balancer: &Balancer) -> Option<&Pool> {
+    let label = label(&balancer.key);
+    let led_to =
+        |pool: &Pool| balancer.listeners.iter().any(|listener| listener.default_pool_id.as_ref() == Some(&pool.id));
+    let named = balancer.pools.iter().filter(|pool| pool.name == label);
+    named.min_by_key(|pool| (!led_to(pool), pool.id.as_str()))
+}
+
+/// The name that a balancer and its parts have for people.
+pub(crate) fn label(balancer: &Key) -> String {
+    format!("{}-{}", balancer.stack, balancer.name)
+}
+
 impl Observed {
     /// The book of everything of the stack that exists.
     pub fn book(&self) -> Book {
@@ -67,24 +88,40 @@ impl Observed {
         for (key, server) in one_of_each(&self.servers).0 {
             note(key, &server.id, None);
         }
-        for (key, floating) in one_of_each(&self.floating_ips).0 {
-            note(key, &floating.id, Some(floating.address));
-        }
         for (key, balancer) in one_of_each(&self.balancers).0 {
             let name = key.name.as_str();
             note(key, &balancer.id, balancer.vip);
             note(&Key::new(&key.stack, Kind::VipPort, name), &balancer.vip_port_id, balancer.vip);
-            if let Some(listener) = balancer.listeners.first() {
-                note(&Key::new(&key.stack, Kind::Listener, name), &listener.id, None);
-            }
-            if let Some(pool) = balancer.pools.first() {
+            if let Some(pool) = own_pool(balancer) {
                 note(&Key::new(&key.stack, Kind::Pool, name), &pool.id, None);
                 if let Some(monitor) = &pool.monitor {
                     note(&Key::new(&key.stack, Kind::Monitor, name), &monitor.id, None);
                 }
             }
         }
+        self.note_floating_ips(&mut book);
         book
+    }
+
+    /// A floating IP that the file gives carries no key: what it leads to says which one it is. One that carries a key is
+    /// what its key says.
+    fn note_floating_ips(&self, book: &mut Book) {
+        let mut of_port: BTreeMap<&str, Key> = BTreeMap::new();
+        for (key, port) in one_of_each(&self.ports).0.into_iter().filter(|(key, _)| key.kind == Kind::Port) {
+            of_port.insert(&port.id, Key::new(&key.stack, Kind::FloatingIp, format!("host-{}", key.name)));
+        }
+        for (key, balancer) in one_of_each(&self.balancers).0 {
+            of_port.insert(&balancer.vip_port_id, Key::new(&key.stack, Kind::FloatingIp, format!("vip-{}", key.name)));
+        }
+        let known = |floating: &FloatingIp| Known { id: floating.id.clone(), address: Some(floating.address) };
+        for floating in self.floating_ips.iter().filter(|floating| floating.key.is_none()) {
+            if let Some(key) = floating.port_id.as_deref().and_then(|port| of_port.get(port)) {
+                book.insert(key.clone(), known(floating));
+            }
+        }
+        book.extend(
+            one_of_each(&self.floating_ips).0.into_iter().map(|(key, floating)| (key.clone(), known(floating))),
+        );
     }
 }
 
@@ -188,6 +225,25 @@ mod tests {
             assert_eq!(meant.values().map(|port| port.id.as_str()).collect::<Vec<_>>(), ["b"]);
             assert_eq!(surplus.iter().map(|port| port.id.as_str()).collect::<Vec<_>>(), ["a"]);
         }
+    }
+
+    #[test]
+    fn a_floating_ip_without_a_key_is_known_by_the_port_that_it_leads_to() {
+        let floating = |id: &str, key: Option<Key>| FloatingIp {
+            id: id.to_owned(),
+            key,
+            address: Ipv4Addr::new(203, 0, 113, 7),
+            port_id: Some("a".to_owned()),
+        };
+        let own = Key::new("blog", Kind::FloatingIp, "host-lxd0");
+        let mut seen = Observed {
+            ports: vec![port("a", "server")],
+            floating_ips: vec![floating("given", None)],
+            ..Observed::default()
+        };
+        assert_eq!(seen.book().get(&own).map(|known| known.id.as_str()), Some("given"));
+        seen.floating_ips.push(floating("own", Some(own.clone())));
+        assert_eq!(seen.book().get(&own).map(|known| known.id.as_str()), Some("own"));
     }
 
     #[test]

@@ -9,13 +9,20 @@
 //! addresses   which address each container has, and who else holds it
 //! attach      how packets pass port security here
 //! placement   which container runs on which host (ten pairs a port)
-//! network     allocation pool, security groups and rules, reservations, pairs
+//! network     allocation pool, security groups and rules
+//! reservations  the ports that hold the containers' addresses
+//! balancers   load balancers with their children (`parts`), VIP groups, floating IPs
 //! hosts       server groups, ports, servers, their floating IPs
+//! leaving     containers that go, or give way to a new one
+//! pairs       what each host's port lets through
 //! containers  profiles, images, DHCP hosts, containers
-//! balancers   load balancers with their children, VIP groups, floating IPs
 //! surplus     what carries a key of the stack and is wanted no more
 //! preflight   what is missing before the first write, all named at once
 //! ```
+//!
+//! Where an address changes hands, the order is: out of the pools, container away, pair away, reservation away, then
+//! the same way in for whoever has it next. So at no time do two ports let one address through, and Neutron never
+//! refuses an address that this very plan frees.
 
 mod action;
 mod addresses;
@@ -24,13 +31,19 @@ mod balancers;
 mod build;
 mod containers;
 mod down;
+mod floating_ips;
 mod hosts;
+mod leaving;
 mod network;
+mod pairs;
+mod parts;
 mod placement;
 mod preflight;
+mod reservations;
 mod surplus;
+mod ways;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
 use serde::Serialize;
@@ -38,11 +51,11 @@ use serde::Serialize;
 pub use action::{Action, BalancerParts, ListenerParts, MemberParts, MonitorParts, PoolParts, Write};
 pub use attach::PAIR_LIMIT;
 pub use containers::{PROVEN, image_name};
-pub use hosts::{LOGIN, Way, ways};
+pub use ways::{LOGIN, Way, ways};
 
 use crate::address::Mac;
 use crate::key::{Key, Kind};
-use crate::observed::{ExternalNetwork, Network, Observed, Port, Subnet};
+use crate::observed::{ExternalNetwork, HostView, Inside, Network, Observed, Port, Server, Subnet};
 use crate::spec::model::{Attachment, Stack};
 use build::Builder;
 
@@ -137,14 +150,21 @@ impl Plan {
         let attachment = attach::choose(stack, seen, &ground, &mut build);
         let places = placement::place(stack, seen, attachment, &ground, &mut build);
         let scene = Scene::new(stack, seen, ground, attachment, places);
+        let fates = containers::fates(&scene);
 
         network::plan(&scene, &mut build);
-        hosts::plan(&scene, &mut build);
-        balancers::plan(&scene, &mut build);
-        surplus::hosts(&scene, &mut build);
-        network::pairs(&scene, &mut build);
-        containers::plan(&scene, &mut build);
-        surplus::rest(&scene, &mut build);
+        let mut reserved = reservations::early(&scene, &mut build);
+        let late = balancers::plan(&scene, &mut reserved, &mut build);
+        hosts::plan(&scene, &reserved, &mut build);
+        leaving::containers(&scene, &fates, &mut build);
+        leaving::hosts(&scene, &mut build);
+        pairs::plan(&scene, &mut build);
+        reservations::leave(&scene, &mut build);
+        reservations::late(&scene, &mut build);
+        balancers::plan_late(&scene, late, &mut build);
+        containers::plan(&scene, &fates, &mut build);
+        surplus::plan(&scene, &mut build);
+        network::restore(&scene, &mut build);
         preflight::quotas(&scene, &mut build);
         build.places(scene.places);
         build.finish()
@@ -174,37 +194,102 @@ struct Scene<'a> {
     attachment: Attachment,
     places: Vec<Place>,
     by_host: BTreeMap<String, Vec<usize>>,
+    /// Hosts whose ports let an address of a container's through now, by the address; unwanted hosts too.
+    open_at: BTreeMap<String, BTreeSet<String>>,
+    /// Addresses of the stack's containers, those that go included, as pairs name them.
+    own_addresses: BTreeSet<String>,
+    /// Addresses that the stack itself holds now, each with the resource that must go before another one can have it.
+    held: BTreeMap<Ipv4Addr, Key>,
 }
 
-/// What the stack stands on and does not own.
+/// What the stack stands on and does not own, and what it owns by key.
 struct Ground<'a> {
     network: &'a Network,
     subnet: &'a Subnet,
     external: Option<&'a ExternalNetwork>,
-    /// Our ports by key, one each.
+    /// Wanted hosts with their group.
+    hosts: BTreeMap<String, &'a str>,
+    /// The stack's ports by key, one each.
     ports: BTreeMap<&'a Key, &'a Port>,
+    /// The stack's servers by key, one each.
+    servers: BTreeMap<&'a Key, &'a Server>,
 }
 
+/// What is known of what lies on a wanted host.
+enum Contents<'a> {
+    /// All of it; of a host that this plan makes: nothing.
+    Known(&'a Inside),
+    /// The host is there and shows nothing yet: nothing is planned on it.
+    Unknown,
+}
+
+/// What lies on a host that does not exist.
+static NOTHING: Inside = Inside {
+    profiles: BTreeMap::new(),
+    images: BTreeSet::new(),
+    dhcp_hosts: BTreeMap::new(),
+    containers: BTreeMap::new(),
+    foreign: BTreeSet::new(),
+};
+
 impl<'a> Scene<'a> {
-    fn new(stack: &'a Stack, seen: &'a Observed, ground: Ground<'a>, attachment: Attachment, places: Vec<Place>) -> Self {
+    fn new(
+        stack: &'a Stack,
+        seen: &'a Observed,
+        ground: Ground<'a>,
+        attachment: Attachment,
+        places: Vec<Place>,
+    ) -> Self {
         let mut by_host: BTreeMap<String, Vec<usize>> = BTreeMap::new();
         for (number, place) in places.iter().enumerate() {
             by_host.entry(place.host.clone()).or_default().push(number);
         }
-        Self { stack, seen, ground, attachment, places, by_host }
+        let open_at = pairs::open_at(&ground);
+        let own_addresses = placement::own_addresses(&ground, places.iter().map(|place| place.address));
+        let held = addresses::held(stack, seen);
+        Self { stack, seen, ground, attachment, places, by_host, open_at, own_addresses, held }
     }
 
     /// What runs on a host.
     fn places_on(&self, host: &str) -> impl Iterator<Item = &Place> {
-        self.by_host.get(host).into_iter().flatten().filter_map(|number| self.places.get(*number))
+        self.numbered_places_on(host).map(|(_, place)| place)
+    }
+
+    /// What runs on a host, each with its number in the list of all.
+    fn numbered_places_on(&self, host: &str) -> impl Iterator<Item = (usize, &Place)> {
+        self.by_host.get(host).into_iter().flatten().filter_map(|number| Some((*number, self.places.get(*number)?)))
     }
 
     fn key(&self, kind: Kind, name: impl Into<String>) -> Key {
         Key::new(&self.stack.name, kind, name)
     }
 
-    fn port(&self, kind: Kind, name: &str) -> Option<&Port> {
+    fn port(&self, kind: Kind, name: &str) -> Option<&'a Port> {
         self.ground.ports.get(&self.key(kind, name)).copied()
+    }
+
+    fn server(&self, host: &str) -> Option<&'a Server> {
+        self.ground.servers.get(&self.key(Kind::Host, host)).copied()
+    }
+
+    fn wants_host(&self, name: &str) -> bool {
+        self.ground.hosts.contains_key(name)
+    }
+
+    fn contents(&self, host: &str) -> Contents<'a> {
+        match (self.server(host), self.seen.hosts.get(host)) {
+            (None, _) => Contents::Known(&NOTHING),
+            (Some(server), _) if server.status == "ERROR" => Contents::Known(&NOTHING),
+            (Some(_), Some(HostView::Ready(inside))) => Contents::Known(inside),
+            (Some(_), _) => Contents::Unknown,
+        }
+    }
+
+    /// Pools that a container leaves before it goes: what sets their members, or takes them away.
+    fn drained(&self) -> Vec<Key> {
+        let set = self.stack.balancers.keys().map(|name| self.key(Kind::Members, name));
+        let gone = self.seen.balancers.iter().map(|balancer| &balancer.key);
+        set.chain(gone.filter(|key| !self.stack.balancers.contains_key(&key.name)).cloned()).collect()
     }
 }
 

@@ -16,7 +16,7 @@ mod yaml;
 
 use crate::spec::model::Engine;
 
-pub use container::{ContainerDocument, InstanceConfig, container, generation};
+pub use container::{ContainerDocument, InstanceConfig, container, generation, limits};
 pub use dnsmasq::{DHCP_HOSTS_DIRECTORY, dhcp_host};
 pub use host::{HostDocument, HostKey, Login, host_user_data};
 pub use profile::{ProfileConfig, profile};

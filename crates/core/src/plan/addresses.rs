@@ -26,7 +26,8 @@ pub(super) fn assign(
     for (service_name, service) in &stack.services {
         for number in 0..service.replicas {
             let container = format!("{service_name}-{number}");
-            let reserved = ground.ports.get(&build.key(Kind::Reservation, &container)).and_then(|port| port.addresses.first());
+            let reserved =
+                ground.ports.get(&build.key(Kind::Reservation, &container)).and_then(|port| port.addresses.first());
             match (number, service.address, reserved) {
                 (0, Some(address), _) => {
                     assigned.insert(container, address);
@@ -39,9 +40,11 @@ pub(super) fn assign(
         }
     }
 
-    let mut free = stack.network.containers.addresses().filter(|address| {
-        !taken.contains(address) && !holders.contains_key(address) && usable(ground, *address)
-    });
+    let mut free = stack
+        .network
+        .containers
+        .addresses()
+        .filter(|address| !taken.contains(address) && !holders.contains_key(address) && usable(ground, *address));
     let mut short = 0_usize;
     for container in waiting {
         match free.next() {
@@ -61,23 +64,43 @@ pub(super) fn assign(
 
     for (container, address) in &assigned {
         let key = build.key(Kind::Reservation, container);
-        refuse_other_holder(*address, &key, &format!("container `{container}`"), ground, &holders, build);
+        refuse_other_holder(*address, &key, &format!("container `{container}`"), (stack, ground), &holders, build);
     }
     for (name, balancer) in &stack.balancers {
         if let Some(address) = balancer.address {
-            let ours = seen.balancers.iter().any(|one| one.key == build.key(Kind::Balancer, name) && one.vip == Some(address));
-            if !ours {
-                let key = build.key(Kind::VipPort, name);
-                refuse_other_holder(address, &key, &format!("balancer `{name}`"), ground, &holders, build);
+            let key = build.key(Kind::Balancer, name);
+            if !seen.balancers.iter().any(|one| one.key == key && one.vip == Some(address)) {
+                refuse_other_holder(address, &key, &format!("balancer `{name}`"), (stack, ground), &holders, build);
             }
         }
     }
     assigned
 }
 
+/// A port, and the balancer of the stack whose VIP it is.
+type Holder<'a> = (&'a Port, Option<&'a Key>);
+
 /// Every port by the addresses that it holds.
-fn holders(seen: &Observed) -> BTreeMap<Ipv4Addr, &Port> {
-    seen.ports.iter().flat_map(|port| port.addresses.iter().map(move |address| (*address, port))).collect()
+fn holders(seen: &Observed) -> BTreeMap<Ipv4Addr, Holder<'_>> {
+    let vips: BTreeMap<&str, &Key> = seen.balancers.iter().map(|one| (one.vip_port_id.as_str(), &one.key)).collect();
+    let mut holders = BTreeMap::new();
+    for port in &seen.ports {
+        let vip_of = vips.get(port.id.as_str()).copied();
+        holders.extend(port.addresses.iter().map(|address| (*address, (port, vip_of))));
+    }
+    holders
+}
+
+/// What the stack itself holds, by address: what must go before another of its resources can have the address.
+pub(super) fn held(stack: &Stack, seen: &Observed) -> BTreeMap<Ipv4Addr, Key> {
+    let mut held = BTreeMap::new();
+    for (port, key) in seen.ports.iter().filter_map(|port| Some((port, port.key.as_ref()?))) {
+        if key.stack == stack.name {
+            held.extend(port.addresses.iter().map(|address| (*address, key.clone())));
+        }
+    }
+    held.extend(seen.balancers.iter().filter_map(|one| Some((one.vip?, one.key.clone()))));
+    held
 }
 
 fn usable(ground: &Ground<'_>, address: Ipv4Addr) -> bool {
@@ -89,8 +112,8 @@ fn refuse_other_holder(
     address: Ipv4Addr,
     key: &Key,
     who: &str,
-    ground: &Ground<'_>,
-    holders: &BTreeMap<Ipv4Addr, &Port>,
+    (stack, ground): (&Stack, &Ground<'_>),
+    holders: &BTreeMap<Ipv4Addr, Holder<'_>>,
     build: &mut Builder,
 ) {
     let subject = format!("address {address}");
@@ -102,9 +125,9 @@ fn refuse_other_holder(
         );
         return;
     }
-    let Some(port) = holders.get(&address) else { return };
-    if port.key.as_ref().is_some_and(|holder| holder.stack == key.stack) {
-        return; // the stack's own: a reservation of this container, or one that gives way in this very plan
+    let Some((port, vip_of)) = holders.get(&address) else { return };
+    if gives_way(stack, ground, key, address, port.key.as_ref().or(*vip_of)) {
+        return;
     }
     build.blocked(
         subject,
@@ -113,13 +136,28 @@ fn refuse_other_holder(
     );
 }
 
+/// Whether the holder of an address is the stack's own and lets go of it in this very plan.
+fn gives_way(stack: &Stack, ground: &Ground<'_>, wanted_by: &Key, address: Ipv4Addr, holder: Option<&Key>) -> bool {
+    let Some(holder) = holder.filter(|holder| holder.stack == wanted_by.stack) else { return false };
+    match holder.kind {
+        // No two containers of a stack have one address: either it is this one's, or its container has another now.
+        Kind::Reservation => true,
+        Kind::Port => !ground.hosts.contains_key(&holder.name),
+        Kind::Balancer => stack
+            .balancers
+            .get(&holder.name)
+            .is_none_or(|balancer| balancer.address.is_some_and(|other| other != address)),
+        _ => false,
+    }
+}
+
 /// A port as a person would recognise it.
 fn describe(port: &Port) -> String {
     let role = match port.device_owner.as_str() {
         "network:dhcp" => "Neutron's own DHCP port".to_owned(),
-        "network:router_interface" | "network:ha_router_replicated_interface" | "network:router_interface_distributed" => {
-            "a router's port".to_owned()
-        }
+        "network:router_interface"
+        | "network:ha_router_replicated_interface"
+        | "network:router_interface_distributed" => "a router's port".to_owned(),
         owner if owner.starts_with("compute:") => format!("the port of server `{}`", port.device_id),
         "Octavia" => "the port of a load balancer".to_owned(),
         "" => "an unbound port".to_owned(),

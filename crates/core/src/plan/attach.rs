@@ -27,9 +27,10 @@ pub(super) fn choose(stack: &Stack, seen: &Observed, ground: &Ground<'_>, build:
         AttachChoice::Auto if has_pairs => {
             (Attachment::PairMac, "the cloud takes allowed address pairs, one for each container".to_owned())
         }
-        AttachChoice::Auto => {
-            (Attachment::Open, "the cloud has no allowed address pairs, but port security can be switched off".to_owned())
-        }
+        AttachChoice::Auto => (
+            Attachment::Open,
+            "the cloud has no allowed address pairs, but port security can be switched off".to_owned(),
+        ),
     };
     build.attachment(attachment, reason);
 

@@ -1,4 +1,4 @@
-//! Balancers: an Octavia load balancer with one listener, one pool, its members and a health monitor.
+//! Balancers: Octavia load balancers as a whole. Their parts are planned in [`parts`](super::parts).
 //!
 //! The fast way is one request with the whole graph. It is never the only one: on some clouds the load balancer becomes
 //! ACTIVE while its children stay PENDING_CREATE for ever, and every change of them is refused as immutable. A stuck
@@ -6,10 +6,11 @@
 //! a tag that says it: where one is, graphs are not tried again.
 
 use super::action::{BalancerParts, ListenerParts, MemberParts, MonitorParts, PoolParts};
-use super::{Action, Builder, Scene, Verb, Write, hosts, network};
+use super::{Action, Builder, Scene, Verb, Write, floating_ips, network, parts, surplus};
+use crate::book::{label, meant, one_of_each};
 use crate::key::{Key, Kind};
 use crate::observed::{Balancer as Seen, Provisioning};
-use crate::spec::model::{Balancer, Method, Protocol, Stack};
+use crate::spec::model::{Balancer, Method, Protocol};
 
 /// How a VIP is guarded; each since the version of Octavia's API that its release notes name.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -36,45 +37,98 @@ impl Guard {
     }
 }
 
-pub(super) fn floating_ip_key(stack: &Stack, balancer: &str) -> Key {
-    Key::new(&stack.name, Kind::FloatingIp, format!("vip-{balancer}"))
+/// A balancer that is made only when something else of the stack has let go of its address.
+pub(super) struct Late<'a> {
+    name: &'a str,
+    balancer: &'a Balancer,
+    parts: BalancerParts,
+    write: Write,
+    reason: &'static str,
 }
 
-pub(super) fn plan(scene: &Scene<'_>, build: &mut Builder) {
+/// Plans all balancers. `reserved`: what must be there before Neutron may choose an address by itself; VIPs that the file
+/// gives are added. Returned are the balancers whose address is still held, for [`plan_late`].
+pub(super) fn plan<'a>(scene: &Scene<'a>, reserved: &mut Vec<Key>, build: &mut Builder) -> Vec<Late<'a>> {
+    unwanted(scene, build);
+    let (mut free, mut late) = (Vec::new(), Vec::new());
     if scene.stack.balancers.is_empty() {
-        return;
+        return late;
     }
     if scene.seen.capabilities.balancer_api.is_none() {
-        return build.blocked(
+        build.blocked(
             "load balancers",
             "the cloud's catalogue has no service of type `load-balancer` (Octavia)",
             "take `balancers` out of the file, or use a cloud with Octavia",
         );
+        return late;
     }
     let by_pieces = scene.seen.balancers.iter().any(|one| one.by_pieces || stuck(one).is_some());
+    let way = if by_pieces { Write::Part } else { Write::Whole };
     for (name, balancer) in &scene.stack.balancers {
-        let parts = parts(scene, name, balancer);
+        let parts = wanted(scene, name, balancer);
         let key = scene.key(Kind::Balancer, name);
-        let present = crate::book::one_of_each(&scene.seen.balancers).0.get(&key).copied();
-        match present {
-            None => create(scene, name, &parts, "it does not exist", if by_pieces { Write::Part } else { Write::Whole }, build),
+        let (write, reason) = match meant(&scene.seen.balancers, &key) {
+            None => (way, "it does not exist"),
             Some(present) => match beyond_repair(present, &parts) {
                 Some((reason, write)) => {
                     build.step(Verb::Replace, &key, reason, &[], Action::DeleteBalancer { id: present.id.clone() });
-                    let write = if by_pieces { Write::Part } else { write };
-                    create(scene, name, &parts, "in place of the old one", write, build);
+                    (if by_pieces { Write::Part } else { write }, "in place of the old one")
                 }
-                None => keep(scene, name, present, &parts, build),
+                None => {
+                    keep(scene, name, present, &parts, build);
+                    floating_ip(scene, name, balancer, Some(&present.vip_port_id), build);
+                    continue;
+                }
             },
+        };
+        let holder = parts.address.and_then(|address| scene.held.get(&address));
+        let one = Late { name, balancer, parts, write, reason };
+        if holder.is_some_and(|holder| *holder != key) {
+            late.push(one);
+        } else if let Some(address) = one.parts.address {
+            let subnet = scene.key(Kind::Subnet, &scene.ground.network.name);
+            create(scene, &one, std::slice::from_ref(&subnet), build);
+            if network::gives_away(scene, address) {
+                reserved.push(scene.key(Kind::VipPort, name));
+            }
+        } else {
+            free.push(one);
         }
-        let vip_port = scene.key(Kind::VipPort, name);
-        let vip_port_id = present.filter(|_| !build.touches(&vip_port)).map(|present| present.vip_port_id.as_str());
-        hosts::floating_ip(scene, &floating_ip_key(scene.stack, name), balancer.floating_ip, &vip_port, vip_port_id, build);
+    }
+    for one in free {
+        create(scene, &one, reserved, build);
+    }
+    late
+}
+
+/// Plans the balancers whose addresses other resources of the stack held.
+pub(super) fn plan_late(scene: &Scene<'_>, late: Vec<Late<'_>>, build: &mut Builder) {
+    for one in late {
+        let holder = one.parts.address.and_then(|address| scene.held.get(&address)).cloned();
+        create(scene, &one, holder.as_slice(), build);
     }
 }
 
-fn parts(scene: &Scene<'_>, name: &str, balancer: &Balancer) -> BalancerParts {
-    let label = format!("{}-{name}", scene.stack.name);
+/// Plans the end of balancers that the file wants no more, and of twins. First of all, so that their VIPs are free.
+fn unwanted(scene: &Scene<'_>, build: &mut Builder) {
+    let (present, twins) = one_of_each(&scene.seen.balancers);
+    let gone = present.into_iter().filter(|(key, _)| !scene.stack.balancers.contains_key(&key.name));
+    let gone = gone
+        .map(|(_, balancer)| (balancer, surplus::UNWANTED))
+        .chain(twins.into_iter().map(|twin| (twin, surplus::TWIN)));
+    for (balancer, reason) in gone {
+        build.step(Verb::Delete, &balancer.key, reason, &[], Action::DeleteBalancer { id: balancer.id.clone() });
+    }
+}
+
+fn floating_ip(scene: &Scene<'_>, name: &str, balancer: &Balancer, vip_port_id: Option<&str>, build: &mut Builder) {
+    let key = floating_ips::of_balancer(scene.stack, name);
+    floating_ips::plan(scene, &key, balancer.floating_ip, &scene.key(Kind::VipPort, name), vip_port_id, build);
+}
+
+/// What the file asks for, in Octavia's words.
+fn wanted(scene: &Scene<'_>, name: &str, balancer: &Balancer) -> BalancerParts {
+    let label = label(&scene.key(Kind::Balancer, name));
     let protocol = match balancer.protocol {
         Protocol::Http => "HTTP",
         Protocol::Tcp => "TCP",
@@ -133,7 +187,8 @@ fn stuck(balancer: &Seen) -> Option<String> {
 }
 
 fn children(balancer: &Seen) -> Vec<(&'static str, &Provisioning)> {
-    let mut states: Vec<(&str, &Provisioning)> = balancer.listeners.iter().map(|one| ("listener", &one.state)).collect();
+    let mut states: Vec<(&str, &Provisioning)> =
+        balancer.listeners.iter().map(|one| ("listener", &one.state)).collect();
     for pool in &balancer.pools {
         states.push(("pool", &pool.state));
         states.extend(pool.members.iter().map(|member| ("member", &member.state)));
@@ -145,92 +200,58 @@ fn children(balancer: &Seen) -> Vec<(&'static str, &Provisioning)> {
 /// Why a balancer must be made anew, and how; `None` when changes in place will do.
 fn beyond_repair(present: &Seen, parts: &BalancerParts) -> Option<(String, Write)> {
     match &present.state {
-        Provisioning::Error => return Some(("Octavia calls it ERROR, from which only a new one helps".to_owned(), Write::Whole)),
+        Provisioning::Error => {
+            return Some(("Octavia calls it ERROR, from which only a new one helps".to_owned(), Write::Whole));
+        }
         Provisioning::Stuck(status) => {
             return Some((format!("it stays {status}; only the operator could clear that"), Write::Whole));
         }
         Provisioning::Active | Provisioning::Pending(_) => {}
     }
     if let Some(reason) = stuck(present) {
-        return Some((format!("{reason}; a graph does not work on this cloud, so it is built piece by piece"), Write::Part));
+        return Some((
+            format!("{reason}; a graph does not work on this cloud, so it is built piece by piece"),
+            Write::Part,
+        ));
     }
     if let Some((what, _)) = children(present).into_iter().find(|(_, state)| **state == Provisioning::Error) {
         return Some((format!("its {what} is in ERROR"), Write::Part));
     }
     match (parts.address, present.vip) {
-        (Some(wanted), Some(vip)) if wanted != vip => Some((format!("its VIP is {vip} and cannot be changed in place"), Write::Whole)),
+        (Some(wanted), Some(vip)) if wanted != vip => {
+            Some((format!("its VIP is {vip} and cannot be changed in place"), Write::Whole))
+        }
         _ => None,
     }
 }
 
-fn create(scene: &Scene<'_>, name: &str, parts: &BalancerParts, reason: &str, write: Write, build: &mut Builder) {
-    let key = scene.key(Kind::Balancer, name);
-    let mut keys = vec![key.clone(), scene.key(Kind::VipPort, name)];
+fn create(scene: &Scene<'_>, one: &Late<'_>, before: &[Key], build: &mut Builder) {
+    let Late { name, balancer, parts, write, reason } = one;
+    let key = scene.key(Kind::Balancer, *name);
+    let mut keys = vec![key.clone(), scene.key(Kind::VipPort, *name)];
     let mut after: Vec<Key> = parts.security_groups.clone();
     after.extend(parts.security_groups.iter().map(|group| scene.key(Kind::SecurityGroupRule, group.name.as_str())));
-    if parts.address.is_none() {
-        after.extend(network::before_free_choice(scene));
-    }
-    if write == Write::Whole {
-        keys.extend([Kind::Listener, Kind::Pool, Kind::Members, Kind::Monitor].map(|kind| scene.key(kind, name)));
+    after.extend_from_slice(before);
+    if *write == Write::Whole {
+        keys.extend([Kind::Listener, Kind::Pool, Kind::Members, Kind::Monitor].map(|kind| scene.key(kind, *name)));
     }
     let reason = match write {
-        Write::Whole => format!("{reason}; with its listener, pool, {} members and monitor in one request", parts.members.len()),
+        Write::Whole => {
+            format!("{reason}; with its listener, pool, {} members and monitor in one request", parts.members.len())
+        }
         Write::Part => format!("{reason}; its parts follow"),
     };
-    let action = Action::CreateBalancer { parts: Box::new(parts.clone()), write };
+    let action = Action::CreateBalancer { parts: Box::new(parts.clone()), write: *write };
     build.steps(Verb::Create, keys, reason, &after, action);
-    build.step(Verb::Wait, &key, "for Octavia to build it and all its parts", &[], Action::AwaitBalancer { balancer: key.clone() });
-    if write == Write::Part {
-        let mut last = key;
-        create_pool(scene, name, parts, &mut last, build);
-        create_listener(scene, name, parts, &mut last, "it does not exist", build);
+    let await_it = Action::AwaitBalancer { balancer: key.clone() };
+    build.step(Verb::Wait, &key, "for Octavia to build it and all its parts", &[], await_it);
+    if *write == Write::Part {
+        parts::create(scene, name, parts, build);
     }
     if Guard::of(scene) == Guard::PortGroups {
         vip_groups(scene, name, "nothing is let in without it", build);
     }
-}
-
-/// Steps on one load balancer follow one another: Octavia locks it for each change.
-fn chain(build: &mut Builder, last: &mut Key, verb: Verb, key: Key, reason: impl Into<String>, action: Action) {
-    build.step(verb, &key, reason, std::slice::from_ref(last), action);
-    *last = key;
-}
-
-fn create_pool(scene: &Scene<'_>, name: &str, parts: &BalancerParts, last: &mut Key, build: &mut Builder) {
-    let balancer = scene.key(Kind::Balancer, name);
-    let pool = scene.key(Kind::Pool, name);
-    let action = Action::CreatePool { balancer, parts: parts.pool.clone() };
-    chain(build, last, Verb::Create, pool, "it does not exist", action);
-    set_members(scene, name, parts, last, "the pool is new", build);
-    create_monitor(scene, name, parts, last, build);
-}
-
-fn set_members(scene: &Scene<'_>, name: &str, parts: &BalancerParts, last: &mut Key, reason: &str, build: &mut Builder) {
-    let action = Action::SetMembers {
-        balancer: scene.key(Kind::Balancer, name),
-        pool: scene.key(Kind::Pool, name),
-        members: parts.members.clone(),
-    };
-    chain(build, last, Verb::Change, scene.key(Kind::Members, name), reason, action);
-}
-
-fn create_monitor(scene: &Scene<'_>, name: &str, parts: &BalancerParts, last: &mut Key, build: &mut Builder) {
-    let action = Action::CreateMonitor {
-        balancer: scene.key(Kind::Balancer, name),
-        pool: scene.key(Kind::Pool, name),
-        parts: parts.monitor.clone(),
-    };
-    chain(build, last, Verb::Create, scene.key(Kind::Monitor, name), "so that a member that fails gets no requests", action);
-}
-
-fn create_listener(scene: &Scene<'_>, name: &str, parts: &BalancerParts, last: &mut Key, reason: &str, build: &mut Builder) {
-    let action = Action::CreateListener {
-        balancer: scene.key(Kind::Balancer, name),
-        pool: scene.key(Kind::Pool, name),
-        parts: parts.listener.clone(),
-    };
-    chain(build, last, Verb::Create, scene.key(Kind::Listener, name), reason, action);
+    floating_ip(scene, name, balancer, None, build);
 }
 
 fn vip_groups(scene: &Scene<'_>, name: &str, reason: &str, build: &mut Builder) {
@@ -249,152 +270,25 @@ fn keep(scene: &Scene<'_>, name: &str, present: &Seen, parts: &BalancerParts, bu
     let key = scene.key(Kind::Balancer, name);
     let pending = matches!(present.state, Provisioning::Pending(_))
         || children(present).iter().any(|(_, state)| matches!(state, Provisioning::Pending(_)));
-    let mut last = key.clone();
     if pending {
         let action = Action::AwaitBalancer { balancer: key.clone() };
         build.step(Verb::Wait, &key, "Octavia is at work on it", &[], action);
     }
-    let pool_id = keep_pool(scene, name, present, parts, &mut last, build);
-    keep_listener(scene, name, present, parts, pool_id.as_deref(), &mut last, build);
+    parts::keep(scene, name, present, parts, build);
     keep_vip(scene, name, present, build);
     for kind in [Kind::Balancer, Kind::Listener, Kind::Pool, Kind::Members, Kind::Monitor] {
         build.unchanged(scene.key(kind, name));
     }
 }
 
-/// The id of the pool that stays; `None` when it is made anew.
-fn keep_pool(
-    scene: &Scene<'_>,
-    name: &str,
-    present: &Seen,
-    parts: &BalancerParts,
-    last: &mut Key,
-    build: &mut Builder,
-) -> Option<String> {
-    let balancer = scene.key(Kind::Balancer, name);
-    let pool_key = scene.key(Kind::Pool, name);
-    let fits = |pool: &&crate::observed::Pool| pool.name == parts.pool.name && pool.protocol == parts.pool.protocol;
-    let kept = present.pools.iter().find(fits);
-    for pool in present.pools.iter().filter(|pool| kept.is_none_or(|kept| kept.id != pool.id)) {
-        // A listener that leads to it must go first; Octavia refuses to delete a pool in use.
-        for listener in present.listeners.iter().filter(|one| one.default_pool_id.as_ref() == Some(&pool.id)) {
-            let action = Action::DeleteListener { balancer: balancer.clone(), id: listener.id.clone() };
-            chain(build, last, Verb::Replace, scene.key(Kind::Listener, name), "its pool is made anew", action);
-        }
-        let action = Action::DeletePool { balancer: balancer.clone(), id: pool.id.clone() };
-        chain(build, last, Verb::Replace, pool_key.clone(), "its protocol or name is not what the file says", action);
-    }
-    let Some(pool) = kept else {
-        create_pool(scene, name, parts, last, build);
-        return None;
-    };
-    if pool.algorithm != parts.pool.algorithm {
-        let reason = format!("it is {} and the file says {}", pool.algorithm, parts.pool.algorithm);
-        let action =
-            Action::ChangePool { balancer: balancer.clone(), id: pool.id.clone(), algorithm: parts.pool.algorithm.to_owned() };
-        chain(build, last, Verb::Change, pool_key, reason, action);
-    }
-    keep_members(scene, name, pool, parts, last, build);
-    keep_monitor(scene, name, pool, parts, last, build);
-    Some(pool.id.clone())
-}
-
-fn keep_members(
-    scene: &Scene<'_>,
-    name: &str,
-    pool: &crate::observed::Pool,
-    parts: &BalancerParts,
-    last: &mut Key,
-    build: &mut Builder,
-) {
-    let present: std::collections::BTreeSet<_> = pool.members.iter().map(|member| (member.address, member.port)).collect();
-    let wanted: std::collections::BTreeSet<_> = parts.members.iter().map(|member| (member.address, member.port)).collect();
-    let listed = |set: Vec<&(std::net::Ipv4Addr, u16)>| {
-        set.iter().map(|(address, port)| format!("{address}:{port}")).collect::<Vec<_>>().join(", ")
-    };
-    let (missing, surplus): (Vec<_>, Vec<_>) = (wanted.difference(&present).collect(), present.difference(&wanted).collect());
-    let reason = match (missing.is_empty(), surplus.is_empty()) {
-        (true, true) => return,
-        (false, true) => format!("{} missing", listed(missing)),
-        (true, false) => format!("{} wanted no more", listed(surplus)),
-        (false, false) => format!("{} missing, {} wanted no more", listed(missing), listed(surplus)),
-    };
-    set_members(scene, name, parts, last, &reason, build);
-}
-
-fn keep_monitor(
-    scene: &Scene<'_>,
-    name: &str,
-    pool: &crate::observed::Pool,
-    parts: &BalancerParts,
-    last: &mut Key,
-    build: &mut Builder,
-) {
-    let balancer = scene.key(Kind::Balancer, name);
-    let key = scene.key(Kind::Monitor, name);
-    match &pool.monitor {
-        None => create_monitor(scene, name, parts, last, build),
-        Some(present) if present.kind != parts.monitor.kind => {
-            let action = Action::DeleteMonitor { balancer, id: present.id.clone() };
-            chain(build, last, Verb::Replace, key, format!("it checks {} and the file says {}", present.kind, parts.monitor.kind), action);
-            create_monitor(scene, name, parts, last, build);
-        }
-        Some(present) => {
-            if let Some(path) = parts.monitor.path.as_ref().filter(|path| present.path.as_ref() != Some(path)) {
-                let action = Action::ChangeMonitor { balancer, id: present.id.clone(), path: path.clone() };
-                chain(build, last, Verb::Change, key, format!("it asks for another path than {path}"), action);
-            }
-        }
-    }
-}
-
-fn keep_listener(
-    scene: &Scene<'_>,
-    name: &str,
-    present: &Seen,
-    parts: &BalancerParts,
-    pool_id: Option<&str>,
-    last: &mut Key,
-    build: &mut Builder,
-) {
-    let balancer = scene.key(Kind::Balancer, name);
-    let key = scene.key(Kind::Listener, name);
-    // Without its pool every listener that led to it was planned away.
-    let stays = |listener: &&crate::observed::Listener| pool_id.is_some() || listener.default_pool_id.is_none();
-    let fits = |listener: &&crate::observed::Listener| {
-        listener.name == parts.listener.name
-            && listener.protocol == parts.listener.protocol
-            && listener.port == parts.listener.port
-    };
-    let kept = present.listeners.iter().filter(stays).find(fits);
-    for listener in present.listeners.iter().filter(stays).filter(|one| kept.is_none_or(|kept| kept.id != one.id)) {
-        let action = Action::DeleteListener { balancer: balancer.clone(), id: listener.id.clone() };
-        let reason = format!("it listens on {} {}, which the file does not say", listener.protocol, listener.port);
-        chain(build, last, Verb::Replace, key.clone(), reason, action);
-    }
-    let Some(listener) = kept else {
-        return create_listener(scene, name, parts, last, "it does not exist", build);
-    };
-    let cidrs: std::collections::BTreeSet<String> = parts.listener.allowed_cidrs.iter().cloned().collect();
-    let leads = pool_id.is_some() && listener.default_pool_id.as_deref() == pool_id;
-    if listener.allowed_cidrs != cidrs || !leads {
-        let reason = if leads { "who may connect differs from the file" } else { "it does not lead to the pool" };
-        let action = Action::ChangeListener {
-            balancer,
-            id: listener.id.clone(),
-            allowed_cidrs: parts.listener.allowed_cidrs.clone(),
-            pool: scene.key(Kind::Pool, name),
-        };
-        chain(build, last, Verb::Change, key, reason, action);
-    }
-}
-
 fn keep_vip(scene: &Scene<'_>, name: &str, present: &Seen, build: &mut Builder) {
     let group = network::vip_group(scene, name);
-    let group_id = scene.seen.security_groups.iter().filter(|one| one.key == group).map(|one| &one.id).min();
+    let group_id = meant(&scene.seen.security_groups, &group).map(|group| &group.id);
     let guarded = match Guard::of(scene) {
         Guard::AllowedCidrs => return,
-        Guard::VipGroups => group_id.is_some_and(|id| present.vip_security_groups.contains(id)),
+        // The whole list is ours: a twin of the group could not go while the VIP has it.
+        Guard::VipGroups => group_id
+            .is_some_and(|id| present.vip_security_groups.len() == 1 && present.vip_security_groups.contains(id)),
         Guard::PortGroups => {
             let port = scene.seen.ports.iter().find(|port| port.id == present.vip_port_id);
             group_id.is_some_and(|id| port.is_some_and(|port| port.security_groups.contains(id)))

@@ -11,13 +11,13 @@ pub(super) struct Builder {
     plan: Plan,
     /// The last step of each key.
     last: BTreeMap<Key, usize>,
-    /// Ids of floating IPs that a step of this plan puts to use.
-    adopted: BTreeSet<String>,
+    /// Ids of floating IPs whose fate this plan has decided.
+    settled: BTreeSet<String>,
 }
 
 impl Builder {
     pub(super) fn new(stack: &str) -> Self {
-        Self { stack: stack.to_owned(), plan: Plan::default(), last: BTreeMap::new(), adopted: BTreeSet::new() }
+        Self { stack: stack.to_owned(), plan: Plan::default(), last: BTreeMap::new(), settled: BTreeSet::new() }
     }
 
     pub(super) fn key(&self, kind: Kind, name: impl Into<String>) -> Key {
@@ -31,7 +31,14 @@ impl Builder {
     }
 
     /// Adds a step for several resources that one request makes.
-    pub(super) fn steps(&mut self, verb: Verb, keys: Vec<Key>, reason: impl Into<String>, after: &[Key], action: Action) {
+    pub(super) fn steps(
+        &mut self,
+        verb: Verb,
+        keys: Vec<Key>,
+        reason: impl Into<String>,
+        after: &[Key],
+        action: Action,
+    ) {
         let mut before: Vec<usize> = keys.iter().chain(after).filter_map(|key| self.last.get(key).copied()).collect();
         before.sort_unstable();
         before.dedup();
@@ -62,13 +69,13 @@ impl Builder {
         self.plan.notes.push(note.into());
     }
 
-    /// Marks a floating IP as put to use by this plan.
-    pub(super) fn adopt(&mut self, id: &str) {
-        self.adopted.insert(id.to_owned());
+    /// Marks a floating IP as settled: put to use by this plan, or taken away by it already.
+    pub(super) fn settle(&mut self, id: &str) {
+        self.settled.insert(id.to_owned());
     }
 
-    pub(super) fn adopted(&self, id: &str) -> bool {
-        self.adopted.contains(id)
+    pub(super) fn settled(&self, id: &str) -> bool {
+        self.settled.contains(id)
     }
 
     pub(super) fn attachment(&mut self, attachment: Attachment, reason: impl Into<String>) {
@@ -79,8 +86,9 @@ impl Builder {
         self.plan.places = places;
     }
 
-    pub(super) fn actions(&self) -> impl Iterator<Item = &Action> {
-        self.plan.steps.iter().map(|step| &step.action)
+    /// The steps so far.
+    pub(super) fn planned(&self) -> &[Step] {
+        &self.plan.steps
     }
 
     pub(super) fn finish(mut self) -> Plan {

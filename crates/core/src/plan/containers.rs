@@ -5,54 +5,94 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Action, Builder, Place, Scene, Verb, Write};
+use super::{Action, Builder, Contents, Place, Scene, Verb, Write, leaving};
 use crate::key::{Key, Kind};
-use crate::observed::{Container, HostView, Inside, Profile};
-use crate::render::{self, ContainerDocument, InstanceConfig};
+use crate::observed::{Container, Inside, Profile};
+use crate::render::{self, ContainerDocument};
 use crate::spec::model::{Addressing, Attachment, ContainerImage, Service};
 
 /// The configuration key under which a container notes which generation of itself was proven to work.
 pub const PROVEN: &str = "user.pontoon.proven";
 
-pub(super) fn plan(scene: &Scene<'_>, build: &mut Builder) {
-    let nothing = Inside::default();
-    let elsewhere = lies_on(scene);
-    for (host, _) in scene.stack.host_names() {
-        let exists = scene.seen.servers.iter().any(|server| server.key == scene.key(Kind::Host, &host) && server.status != "ERROR");
-        let inside = match scene.seen.hosts.get(&host) {
-            Some(HostView::Ready(inside)) if exists => inside,
-            _ if exists => continue,
-            _ => &nothing,
+/// What becomes of a wanted container.
+pub(super) enum Fate {
+    /// Its host shows nothing yet.
+    Unknown,
+    /// It is made as the file says.
+    Stays,
+    /// It is not there.
+    Made,
+    /// It is there, made otherwise.
+    Replace(String),
+    /// Another one has its name.
+    Stranger,
+}
+
+/// The generation that each wanted container should have, and what becomes of it; in the order of the places.
+pub(super) type Fates = Vec<(String, Fate)>;
+
+/// Judges every wanted container once: what leaves is planned long before what comes.
+pub(super) fn fates(scene: &Scene<'_>) -> Fates {
+    let judge = |place: &Place| {
+        let Contents::Known(inside) = scene.contents(&place.host) else { return (String::new(), Fate::Unknown) };
+        let Some(service) = scene.stack.services.get(&place.service) else { return (String::new(), Fate::Unknown) };
+        let generation = render::generation(&document(scene, place, service));
+        let fate = match inside.containers.get(&place.container) {
+            _ if inside.foreign.contains(&place.container) => Fate::Stranger,
+            None => Fate::Made,
+            Some(present) if present.config.get(render::GENERATION_CONFIG) == Some(&generation) => Fate::Stays,
+            Some(present) => Fate::Replace(changed(present, &generation)),
         };
-        let places: Vec<&Place> = scene.places_on(&host).collect();
-        for service in places.iter().map(|place| place.service.as_str()).collect::<BTreeSet<_>>() {
-            if let Some(described) = scene.stack.services.get(service) {
-                profile(scene, &host, service, described, inside, build);
-                image(scene, &host, &described.image, inside, build);
-            }
-        }
-        for place in places {
-            if let Some(service) = scene.stack.services.get(&place.service) {
-                dhcp_host(scene, place, inside, build);
-                container(scene, place, service, inside, &elsewhere, build);
-            }
-        }
+        (generation, fate)
+    };
+    scene.places.iter().map(judge).collect()
+}
+
+/// What of a container's generation is not what the file says now.
+fn changed(present: &Container, wanted: &str) -> String {
+    let parts = |text: &str| -> BTreeMap<String, String> {
+        text.split_whitespace()
+            .filter_map(|part| part.split_once('='))
+            .map(|(k, v)| (k.to_owned(), v.to_owned()))
+            .collect()
+    };
+    let (was, now) = (parts(present.config.get(render::GENERATION_CONFIG).map_or("", String::as_str)), parts(wanted));
+    let differing: Vec<&str> =
+        now.iter().filter(|(part, value)| was.get(*part) != Some(value)).map(|(part, _)| part.as_str()).collect();
+    if was.is_empty() || differing.is_empty() {
+        "it was made in another way than the file says now".to_owned()
+    } else {
+        format!("its {} changed, which only a new container takes up", differing.join(" and "))
     }
 }
 
-/// On which host each container of the stack lies, where that is known.
-fn lies_on<'a>(scene: &Scene<'a>) -> BTreeMap<&'a str, &'a str> {
-    let mut found = BTreeMap::new();
-    for (host, view) in &scene.seen.hosts {
-        if let HostView::Ready(inside) = view {
-            found.extend(inside.containers.keys().map(|name| (name.as_str(), host.as_str())));
+pub(super) fn plan(scene: &Scene<'_>, fates: &Fates, build: &mut Builder) {
+    let gone = leaving::unfenced(scene);
+    let hides = scene.ground.hosts.keys().any(|host| matches!(scene.contents(host), Contents::Unknown));
+    for (host, _) in scene.stack.host_names() {
+        let Contents::Known(inside) = scene.contents(&host) else { continue };
+        let services: BTreeSet<&str> = scene.places_on(&host).map(|place| place.service.as_str()).collect();
+        for name in services {
+            if let Some(service) = scene.stack.services.get(name) {
+                profile(scene, &host, name, service, inside, build);
+                image(scene, &host, &service.image, inside, build);
+            }
         }
+        for (number, place) in scene.numbered_places_on(&host) {
+            if let (Some(service), Some((generation, fate))) =
+                (scene.stack.services.get(&place.service), fates.get(number))
+            {
+                dhcp_host(scene, place, inside, build);
+                let one = One { scene, place, service, generation, gone: &gone };
+                one.plan(fate, inside.containers.get(&place.container), build);
+            }
+        }
+        unused_profiles(scene, &host, inside, hides, build);
     }
-    found
 }
 
 /// The key of something on a host.
-fn on(scene: &Scene<'_>, kind: Kind, host: &str, name: &str) -> Key {
+pub(super) fn on(scene: &Scene<'_>, kind: Kind, host: &str, name: &str) -> Key {
     scene.key(kind, format!("{host}/{name}"))
 }
 
@@ -72,8 +112,13 @@ fn profile(scene: &Scene<'_>, host: &str, name: &str, service: &Service, inside:
         }
         Some(_) => (Verb::Change, Write::Part, "it differs from the file"),
     };
-    let action =
-        Action::PutProfile { host: host.to_owned(), name: name.to_owned(), description: wanted.description, profile, write };
+    let action = Action::PutProfile {
+        host: host.to_owned(),
+        name: name.to_owned(),
+        description: wanted.description,
+        profile,
+        write,
+    };
     build.step(verb, &key, reason, &[scene.key(Kind::Host, host)], action);
 }
 
@@ -106,7 +151,8 @@ fn image(scene: &Scene<'_>, host: &str, image: &ContainerImage, inside: &Inside,
     build.step(Verb::Create, &key, reason, &[scene.key(Kind::Host, host)], action);
 }
 
-fn uses_dhcp(scene: &Scene<'_>) -> bool {
+/// Whether containers learn their addresses from their hosts' dnsmasq.
+pub(super) fn uses_dhcp(scene: &Scene<'_>) -> bool {
     scene.attachment != Attachment::PairIp && scene.stack.network.addressing == Addressing::Dnsmasq
 }
 
@@ -116,18 +162,39 @@ fn dhcp_host(scene: &Scene<'_>, place: &Place, inside: &Inside, build: &mut Buil
     }
     let key = on(scene, Kind::DhcpHost, &place.host, &place.container);
     let line = render::dhcp_host(place.mac, &place.container, place.address);
+    let after = [scene.key(Kind::Host, &place.host)];
+    let (host, name) = (place.host.clone(), place.container.clone());
     let (verb, reason) = match inside.dhcp_hosts.get(&place.container) {
         Some(present) if present.trim() == line.trim() => return build.unchanged(key),
-        Some(_) => (Verb::Change, "dnsmasq knows it by another address"),
+        Some(_) => {
+            // dnsmasq reads what is added; an old line it forgets only when it is told to.
+            let action = Action::RemoveDhcpHost { host: host.clone(), name: name.clone() };
+            build.step(Verb::Change, &key, "dnsmasq knows it otherwise", &after, action);
+            (Verb::Change, "the line that the file asks for")
+        }
         None => (Verb::Create, "so that dnsmasq answers it, and nobody unknown"),
     };
-    let action = Action::PutDhcpHost { host: place.host.clone(), name: place.container.clone(), line };
-    build.step(verb, &key, reason, &[scene.key(Kind::Host, &place.host)], action);
+    build.step(verb, &key, reason, &after, Action::PutDhcpHost { host, name, line });
 }
 
-/// The whole configuration of a container.
-fn instance(scene: &Scene<'_>, place: &Place, service: &Service) -> InstanceConfig {
-    render::container(&ContainerDocument {
+/// Plans the removal of profiles that no wanted container on the host uses. Where some host hides what lies on it (`hides`),
+/// a container may come back to this one yet, and the profiles of services in the file stay.
+fn unused_profiles(scene: &Scene<'_>, host: &str, inside: &Inside, hides: bool, build: &mut Builder) {
+    let used: BTreeSet<&str> = scene.places_on(host).map(|place| place.service.as_str()).collect();
+    let unused = |name: &str| !used.contains(name) && !(hides && scene.stack.services.contains_key(name));
+    for (name, profile) in inside.profiles.iter().filter(|(name, _)| unused(name)) {
+        let key = on(scene, Kind::Profile, host, name);
+        if profile.config.get(render::KEY_CONFIG).is_some_and(|owner| *owner == key.to_string()) {
+            let gone: Vec<Key> = inside.containers.keys().map(|name| scene.key(Kind::Container, name)).collect();
+            let action = Action::DeleteProfile { host: host.to_owned(), name: name.clone() };
+            build.step(Verb::Delete, &key, "no container here uses it", &gone, action);
+        }
+    }
+}
+
+/// All that the configuration of a container depends on.
+fn document(scene: &Scene<'_>, place: &Place, service: &Service) -> ContainerDocument {
+    ContainerDocument {
         stack: scene.stack.name.clone(),
         key: scene.key(Kind::Container, &place.container),
         service: place.service.clone(),
@@ -143,167 +210,109 @@ fn instance(scene: &Scene<'_>, place: &Place, service: &Service) -> InstanceConf
         image: service.image.clone(),
         user_data: service.user_data.clone(),
         limits: service.limits.clone(),
-    })
+    }
 }
 
-fn container(
-    scene: &Scene<'_>,
-    place: &Place,
-    service: &Service,
-    inside: &Inside,
-    elsewhere: &BTreeMap<&str, &str>,
-    build: &mut Builder,
-) {
-    let key = scene.key(Kind::Container, &place.container);
-    let name = place.container.as_str();
-    let wanted = instance(scene, place, service);
-    if inside.foreign.contains(name) {
-        return build.blocked(
-            key.label(),
-            format!("a container of this name lies on host `{}` and is not this stack's", place.host),
-            "rename the service, or remove that container",
-        );
+/// One wanted container.
+struct One<'a> {
+    scene: &'a Scene<'a>,
+    place: &'a Place,
+    service: &'a Service,
+    generation: &'a str,
+    /// Hosts that go before it may start.
+    gone: &'a [Key],
+}
+
+impl One<'_> {
+    fn key(&self) -> Key {
+        self.scene.key(Kind::Container, &self.place.container)
     }
-    match inside.containers.get(name) {
-        Some(present) if present.config.get(render::GENERATION_CONFIG) == Some(&wanted.generation) => {
-            keep(scene, place, service, present, &wanted, build);
-        }
-        Some(present) => {
-            let reason = changed(present, &wanted);
-            let action = Action::DeleteContainer { host: place.host.clone(), name: name.to_owned() };
-            build.step(Verb::Replace, &key, reason, &[], action);
-            create(scene, place, service, wanted, "in place of the old one", build);
-        }
-        None => {
-            if let Some(old) = elsewhere.get(name).filter(|old| **old != place.host && super::hosts::wanted_host(scene.stack, old)) {
-                let action = Action::DeleteContainer { host: (*old).to_owned(), name: name.to_owned() };
-                build.step(Verb::Replace, &key, format!("it moves from `{old}` to `{}`", place.host), &[], action);
+
+    fn plan(&self, fate: &Fate, present: Option<&Container>, build: &mut Builder) {
+        match fate {
+            Fate::Unknown => {}
+            Fate::Made => self.create("it does not exist", build),
+            Fate::Replace(_) => self.create("in place of the old one", build),
+            Fate::Stays => {
+                if let Some(present) = present {
+                    self.keep(present, build);
+                }
             }
-            create(scene, place, service, wanted, "it does not exist", build);
+            Fate::Stranger => build.blocked(
+                self.key().label(),
+                format!("a container of this name lies on host `{}` and is not this stack's", self.place.host),
+                "rename the service, or remove that container",
+            ),
         }
     }
-}
 
-/// What of a container's generation is not what the file says now.
-fn changed(present: &Container, wanted: &InstanceConfig) -> String {
-    let was = present.config.get(render::GENERATION_CONFIG).map_or("", String::as_str);
-    let parts = |text: &str| -> BTreeMap<String, String> {
-        text.split_whitespace().filter_map(|part| part.split_once('=')).map(|(k, v)| (k.to_owned(), v.to_owned())).collect()
-    };
-    let (was, now) = (parts(was), parts(&wanted.generation));
-    let differing: Vec<String> =
-        now.iter().filter(|(part, value)| was.get(*part) != Some(value)).map(|(part, _)| part.replace('_', " ")).collect();
-    if differing.is_empty() {
-        "it was made in another way than the file says now".to_owned()
-    } else {
-        format!("its {} changed, which cloud-init applies to a new container only", differing.join(" and "))
+    fn create(&self, reason: &str, build: &mut Builder) {
+        let Self { scene, place, service, .. } = *self;
+        let after = [
+            scene.key(Kind::Host, &place.host),
+            on(scene, Kind::Profile, &place.host, &place.service),
+            on(scene, Kind::Image, &place.host, &image_name(&service.image)),
+            scene.key(Kind::Reservation, &place.container),
+        ];
+        let action = Action::CreateContainer {
+            host: place.host.clone(),
+            name: place.container.clone(),
+            image: service.image.clone(),
+            config: Box::new(render::container(&document(scene, place, service))),
+        };
+        build.step(Verb::Create, &self.key(), reason, &after, action);
+        self.start("once its packets can pass", build);
+        self.prove(build);
     }
-}
 
-fn create(scene: &Scene<'_>, place: &Place, service: &Service, wanted: InstanceConfig, reason: &str, build: &mut Builder) {
-    let key = scene.key(Kind::Container, &place.container);
-    let after = [
-        scene.key(Kind::Host, &place.host),
-        on(scene, Kind::Profile, &place.host, &place.service),
-        on(scene, Kind::Image, &place.host, &image_name(&service.image)),
-        scene.key(Kind::Reservation, &place.container),
-    ];
-    let generation = wanted.generation.clone();
-    let action = Action::CreateContainer {
-        host: place.host.clone(),
-        name: place.container.clone(),
-        image: service.image.clone(),
-        config: Box::new(wanted),
-    };
-    build.step(Verb::Create, &key, reason, &after, action);
-    start(scene, place, "once its packets can pass", build);
-    prove(scene, place, service, generation, build);
-}
+    fn start(&self, reason: &str, build: &mut Builder) {
+        let Self { scene, place, .. } = *self;
+        let mut after = vec![
+            scene.key(Kind::Pairs, &place.host),
+            scene.key(Kind::Port, &place.host),
+            scene.key(Kind::Host, &place.host),
+            on(scene, Kind::DhcpHost, &place.host, &place.container),
+        ];
+        after.extend_from_slice(self.gone);
+        let action = Action::StartContainer { host: place.host.clone(), name: place.container.clone() };
+        build.step(Verb::Change, &self.key(), reason, &after, action);
+    }
 
-fn start(scene: &Scene<'_>, place: &Place, reason: &str, build: &mut Builder) {
-    let after = [
-        scene.key(Kind::Pairs, &place.host),
-        scene.key(Kind::Port, &place.host),
-        on(scene, Kind::DhcpHost, &place.host, &place.container),
-    ];
-    let action = Action::StartContainer { host: place.host.clone(), name: place.container.clone() };
-    build.step(Verb::Change, &scene.key(Kind::Container, &place.container), reason, &after, action);
-}
+    fn prove(&self, build: &mut Builder) {
+        let Self { scene, place, service, generation, .. } = *self;
+        let action = Action::AwaitContainer {
+            host: place.host.clone(),
+            name: place.container.clone(),
+            address: place.address,
+            port: service.port,
+            generation: generation.to_owned(),
+        };
+        let reason = format!("for its cloud-init to end clean and {} to answer", place.address);
+        build.step(Verb::Wait, &self.key(), reason, &[scene.key(Kind::Pairs, &place.host)], action);
+    }
 
-fn prove(scene: &Scene<'_>, place: &Place, service: &Service, generation: String, build: &mut Builder) {
-    let action = Action::AwaitContainer {
-        host: place.host.clone(),
-        name: place.container.clone(),
-        address: place.address,
-        port: service.port,
-        generation,
-    };
-    let reason = format!("for its cloud-init to end clean and {} to answer", place.address);
-    build.step(Verb::Wait, &scene.key(Kind::Container, &place.container), reason, &[], action);
-}
-
-/// Plans for a container that is made as the file says: settings that change in place, a start, a proof.
-fn keep(
-    scene: &Scene<'_>,
-    place: &Place,
-    service: &Service,
-    present: &Container,
-    wanted: &InstanceConfig,
-    build: &mut Builder,
-) {
-    let key = scene.key(Kind::Container, &place.container);
-    let in_place = |name: &str| name.starts_with("limits.");
-    let mut config = BTreeMap::new();
-    for (name, value) in wanted.config.iter().filter(|(name, _)| in_place(name)) {
-        if present.config.get(name) != Some(value) {
-            config.insert(name.clone(), value.clone());
+    /// Plans for a container that is made as the file says: settings that change in place, a start, a proof.
+    fn keep(&self, present: &Container, build: &mut Builder) {
+        let limits = render::limits(&self.service.limits);
+        let mut config: BTreeMap<String, String> = limits
+            .iter()
+            .filter(|(name, value)| present.config.get(*name) != Some(value))
+            .map(|(name, value)| (name.clone(), value.clone()))
+            .collect();
+        let surplus = present.config.keys().filter(|name| name.starts_with("limits.") && !limits.contains_key(*name));
+        config.extend(surplus.map(|name| (name.clone(), String::new())));
+        if !config.is_empty() {
+            let names: Vec<&str> = config.keys().map(String::as_str).collect();
+            let reason = format!("{} not as in the file", names.join(", "));
+            let (host, name) = (self.place.host.clone(), self.place.container.clone());
+            build.step(Verb::Change, &self.key(), reason, &[], Action::ConfigureContainer { host, name, config });
         }
-    }
-    for name in present.config.keys().filter(|name| in_place(name) && !wanted.config.contains_key(*name)) {
-        config.insert(name.clone(), String::new());
-    }
-    if !config.is_empty() {
-        let names: Vec<&str> = config.keys().map(String::as_str).collect();
-        let reason = format!("{} differ from the file", names.join(", "));
-        let action = Action::ConfigureContainer { host: place.host.clone(), name: place.container.clone(), config };
-        build.step(Verb::Change, &key, reason, &[], action);
-    }
-    if !present.running {
-        start(scene, place, "it is stopped", build);
-    }
-    if !present.running || present.config.get(PROVEN) != Some(&wanted.generation) {
-        prove(scene, place, service, wanted.generation.clone(), build);
-    }
-    build.unchanged(key);
-}
-
-/// Plans the removal of what lies on a wanted host and is wanted there no more.
-pub(super) fn surplus(scene: &Scene<'_>, members: &[Key], build: &mut Builder) {
-    let wanted: BTreeMap<&str, &str> =
-        scene.places.iter().map(|place| (place.container.as_str(), place.host.as_str())).collect();
-    for (host, view) in &scene.seen.hosts {
-        let HostView::Ready(inside) = view else { continue };
-        if !super::hosts::wanted_host(scene.stack, host) {
-            continue; // it goes with its host
+        if !present.running {
+            self.start("it is stopped", build);
         }
-        for name in inside.containers.keys().filter(|name| !wanted.contains_key(name.as_str())) {
-            let action = Action::DeleteContainer { host: host.clone(), name: name.clone() };
-            build.step(Verb::Delete, &scene.key(Kind::Container, name), "the file has no such container", members, action);
+        if !present.running || present.config.get(PROVEN).is_none_or(|proven| proven != self.generation) {
+            self.prove(build);
         }
-        for name in inside.dhcp_hosts.keys().filter(|name| wanted.get(name.as_str()) != Some(&host.as_str()) || !uses_dhcp(scene)) {
-            let key = on(scene, Kind::DhcpHost, host, name);
-            let action = Action::RemoveDhcpHost { host: host.clone(), name: name.clone() };
-            build.step(Verb::Delete, &key, "nothing here has this address", &[scene.key(Kind::Container, name)], action);
-        }
-        let gone: Vec<Key> = inside.containers.keys().map(|name| scene.key(Kind::Container, name)).collect();
-        for (name, profile) in &inside.profiles {
-            let key = on(scene, Kind::Profile, host, name);
-            let ours = profile.config.get(render::KEY_CONFIG).is_some_and(|owner| *owner == key.to_string());
-            let used = scene.places_on(host).any(|place| place.service == *name);
-            if ours && !used {
-                let action = Action::DeleteProfile { host: host.clone(), name: name.clone() };
-                build.step(Verb::Delete, &key, "no container here uses it", &gone, action);
-            }
-        }
+        build.unchanged(self.key());
     }
 }

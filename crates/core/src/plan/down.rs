@@ -22,7 +22,13 @@ pub(super) fn plan(stack: &str, seen: &Observed) -> Plan {
     for balancer in &seen.balancers {
         // Its floating IP leads to a port that goes with it.
         let floating = Key::new(stack, Kind::FloatingIp, format!("vip-{}", balancer.key.name));
-        build.step(Verb::Delete, &balancer.key, REASON, &[floating], Action::DeleteBalancer { id: balancer.id.clone() });
+        build.step(
+            Verb::Delete,
+            &balancer.key,
+            REASON,
+            &[floating],
+            Action::DeleteBalancer { id: balancer.id.clone() },
+        );
         users.push(balancer.key.clone());
     }
     for server in &seen.servers {
@@ -30,7 +36,10 @@ pub(super) fn plan(stack: &str, seen: &Observed) -> Plan {
     }
     for port in seen.ports.iter().filter(|port| ours(&port.key)) {
         if let Some(key) = &port.key {
-            let after = [Key::new(stack, Kind::Host, key.name.as_str()), Key::new(stack, Kind::FloatingIp, format!("host-{}", key.name))];
+            let after = [
+                Key::new(stack, Kind::Host, key.name.as_str()),
+                Key::new(stack, Kind::FloatingIp, format!("host-{}", key.name)),
+            ];
             build.step(Verb::Delete, key, REASON, &after, Action::DeletePort { id: port.id.clone() });
             users.push(key.clone());
         }

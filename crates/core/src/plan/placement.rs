@@ -25,56 +25,91 @@ pub(super) fn place(
     let assigned = addresses::assign(stack, seen, ground, build);
     let mut rooms = rooms(stack, attachment, ground, build, &assigned);
     let present = present(seen, ground, build);
+    let unseen = unseen_hosts(seen, attachment, ground);
 
     let mut host_of: BTreeMap<String, String> = BTreeMap::new();
-    let wanted: Vec<(String, &str)> = stack.container_names().filter(|(name, _)| assigned.contains_key(name)).collect();
-    for (container, service) in &wanted {
-        let group = stack.services.get(*service).map_or("", |service| service.hosts.as_str());
-        let address = assigned.get(container);
-        let host = present.containers.get(container).or_else(|| address.and_then(|address| present.pairs.get(address)));
-        if let Some(host) = host
-            && let Some(room) = rooms.get_mut(host).filter(|room| room.group == group && room.free > 0)
-        {
-            room.take(service);
-            host_of.insert(container.clone(), host.clone());
+    let mut waiting: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    for (container, service) in stack.container_names() {
+        let Some(address) = assigned.get(&container) else { continue };
+        let group = group_of(stack, service);
+        let now = present.containers.get(&container).or_else(|| present.pairs.get(address));
+        let now = now.or_else(|| {
+            // It may lie on a host that shows nothing: it is not made anew elsewhere.
+            let was_made = ground.ports.contains_key(&build.key(Kind::Reservation, container.as_str()));
+            unseen.get(group).filter(|_| was_made)
+        });
+        match now.and_then(|host| Some((host, rooms.get_mut(host)?))) {
+            Some((host, room)) if room.group == group && room.free > 0 => {
+                room.take(service);
+                host_of.insert(container, host.clone());
+            }
+            _ => waiting.entry(service).or_default().push(container),
         }
     }
     let mut homeless: BTreeMap<&str, usize> = BTreeMap::new();
-    for (container, service) in &wanted {
-        if host_of.contains_key(container) {
-            continue;
-        }
-        let group = stack.services.get(*service).map_or("", |service| service.hosts.as_str());
-        let best = rooms
-            .iter_mut()
-            .filter(|(_, room)| room.group == group && room.free > 0)
-            .min_by_key(|(_, room)| (room.of_service(service), room.used, room.order));
-        match best {
-            Some((host, room)) => {
-                room.take(service);
-                host_of.insert(container.clone(), host.clone());
-            }
-            None => *homeless.entry(group).or_default() += 1,
-        }
+    for service in stack.services.keys() {
+        let group = group_of(stack, service);
+        let Some(containers) = waiting.remove(service.as_str()) else { continue };
+        let found = spread(service, group, &mut rooms, containers.len());
+        *homeless.entry(group).or_default() += containers.len() - found.len();
+        host_of.extend(containers.into_iter().zip(found));
     }
-    for (group, missing) in homeless {
-        let more = missing.div_ceil(PAIR_LIMIT);
+    for (group, missing) in homeless.into_iter().filter(|(_, missing)| *missing > 0) {
         let count = stack.hosts.get(group).map_or(0, |group| group.count as usize);
         build.blocked(
             format!("hosts `{group}`"),
             format!("{missing} containers find no room: a port takes {PAIR_LIMIT} allowed address pairs, one for each container"),
-            format!("set `hosts.{group}.count` to {} or more, or use `attach: open`", count + more),
+            format!("set `hosts.{group}.count` to {} or more, or use `attach: open`", count + missing.div_ceil(PAIR_LIMIT)),
         );
     }
 
-    wanted
-        .into_iter()
+    stack
+        .container_names()
         .filter_map(|(container, service)| {
             let host = host_of.remove(&container)?;
             let address = *assigned.get(&container)?;
             let mac = Mac::of_container(&stack.name, &container);
             Some(Place { container, service: service.to_owned(), host, address, mac })
         })
+        .collect()
+}
+
+fn group_of<'a>(stack: &'a Stack, service: &str) -> &'a str {
+    stack.services.get(service).map_or("", |service| service.hosts.as_str())
+}
+
+/// Hosts for so many new containers of a service, each time the one with the fewest of the service, then with the fewest
+/// of all, then the first.
+fn spread(service: &str, group: &str, rooms: &mut BTreeMap<String, Room<'_>>, count: usize) -> Vec<String> {
+    let with_room = rooms.iter().filter(|(_, room)| room.group == group && room.free > 0);
+    let mut queue: BTreeSet<(usize, usize, usize, String)> =
+        with_room.map(|(host, room)| (room.of_service(service), room.used, room.order, host.clone())).collect();
+    let mut found = Vec::new();
+    while found.len() < count
+        && let Some((_, _, order, host)) = queue.pop_first()
+    {
+        let Some(room) = rooms.get_mut(&host) else { continue };
+        room.take(service);
+        if room.free > 0 {
+            queue.insert((room.of_service(service), room.used, order, host.clone()));
+        }
+        found.push(host);
+    }
+    found
+}
+
+/// With pairs, a port records what lies on its host. Without them, a host that does not answer may hold any container of
+/// its group that was made: one such host for each group.
+fn unseen_hosts<'a>(seen: &Observed, attachment: Attachment, ground: &Ground<'a>) -> BTreeMap<&'a str, String> {
+    if attachment != Attachment::Open {
+        return BTreeMap::new();
+    }
+    let shows_nothing = |host: &str| !matches!(seen.hosts.get(host), Some(HostView::Ready(_)));
+    ground
+        .servers
+        .iter()
+        .filter(|(key, server)| server.status != "ERROR" && shows_nothing(&key.name))
+        .filter_map(|(key, _)| Some((*ground.hosts.get(&key.name)?, key.name.clone())))
         .collect()
 }
 
@@ -106,8 +141,7 @@ fn rooms<'a>(
     build: &Builder,
     assigned: &BTreeMap<String, Ipv4Addr>,
 ) -> BTreeMap<String, Room<'a>> {
-    let ours: BTreeSet<String> =
-        assigned.values().map(ToString::to_string).chain(reserved(ground).map(|address| address.to_string())).collect();
+    let ours = own_addresses(ground, assigned.values().copied());
     stack
         .host_names()
         .enumerate()
@@ -125,13 +159,11 @@ fn rooms<'a>(
         .collect()
 }
 
-/// Addresses that reservations of the stack hold.
-pub(super) fn reserved(ground: &Ground<'_>) -> impl Iterator<Item = Ipv4Addr> {
-    ground
-        .ports
-        .iter()
-        .filter(|(key, _)| key.kind == Kind::Reservation)
-        .flat_map(|(_, port)| port.addresses.iter().copied())
+/// These addresses of containers and those that reservations of the stack hold, as pairs name them.
+pub(super) fn own_addresses(ground: &Ground<'_>, wanted: impl Iterator<Item = Ipv4Addr>) -> BTreeSet<String> {
+    let reservations = ground.ports.iter().filter(|(key, _)| key.kind == Kind::Reservation);
+    let reserved = reservations.flat_map(|(_, port)| port.addresses.iter().copied());
+    wanted.chain(reserved).map(|address| address.to_string()).collect()
 }
 
 /// Where containers are now.

@@ -2,11 +2,11 @@
 //! belongs to one kind of resource (image, flavor, key pair, router path, address holders, rights) is checked where
 //! that resource is planned.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Action, Builder, Ground, Scene, Write};
+use super::{Action, Builder, Ground, Scene, Verb, Write};
 use crate::book::one_of_each;
-use crate::observed::{ExternalNetwork, Network, Observed, Subnet};
+use crate::observed::{ExternalNetwork, Flavor, Network, Observed, Subnet};
 use crate::spec::model::Stack;
 
 /// The network and the subnet that the stack stands on. Without them nothing else can be planned.
@@ -20,8 +20,13 @@ pub(super) fn ground<'a>(stack: &'a Stack, seen: &'a Observed, build: &mut Build
         }
         None => only(&seen.external),
     };
-    let ports = one_of_each(&seen.ports).0;
-    Some(Ground { network, subnet, external, ports })
+    // On the network there may be ports of other stacks as well, which carry keys of their own.
+    let mut ports = one_of_each(&seen.ports).0;
+    ports.retain(|key, _| key.stack == stack.name);
+    let mut servers = one_of_each(&seen.servers).0;
+    servers.retain(|key, _| key.stack == stack.name);
+    let hosts = stack.host_names().collect();
+    Some(Ground { network, subnet, external, hosts, ports, servers })
 }
 
 fn only(all: &[ExternalNetwork]) -> Option<&ExternalNetwork> {
@@ -69,7 +74,11 @@ fn subnet<'a>(stack: &Stack, network: &'a Network, build: &mut Builder) -> Optio
         ([], Some(cidr)) => {
             build.blocked(
                 format!("subnet {cidr}"),
-                format!("network `{}` has no such subnet, but {}", network.name, if listed.is_empty() { "none".to_owned() } else { listed.join(", ") }),
+                format!(
+                    "network `{}` has no such subnet, but {}",
+                    network.name,
+                    if listed.is_empty() { "none".to_owned() } else { listed.join(", ") }
+                ),
                 "correct `network.subnet`",
             );
             None
@@ -96,57 +105,85 @@ fn subnet<'a>(stack: &Stack, network: &'a Network, build: &mut Builder) -> Optio
 /// Neutron puts two egress rules into every new security group, and they count.
 const DEFAULT_RULES: i64 = 2;
 
-/// Compares what the plan makes with what is left of every quota.
+/// Compares what the plan makes, less what it frees, with what is left of every quota.
 pub(super) fn quotas(scene: &Scene<'_>, build: &mut Builder) {
-    let mut needed: BTreeMap<&str, i64> = BTreeMap::new();
-    let mut freed: BTreeMap<&str, i64> = BTreeMap::new();
-    let count = |value: usize| i64::try_from(value).unwrap_or(i64::MAX);
-    for action in build.actions() {
-        let mut add = |resource, amount: i64| *needed.entry(resource).or_default() += amount;
-        match action {
-            Action::CreateSecurityGroup { .. } => {
-                add("security_group", 1);
-                add("security_group_rule", DEFAULT_RULES);
-            }
-            Action::CreateRules { admits, .. } => add("security_group_rule", count(admits.len())),
-            Action::CreateServerGroup { .. } => add("server_groups", 1),
-            Action::Reserve { addresses, .. } => add("port", count(addresses.len())),
-            Action::CreatePort { .. } => add("port", 1),
-            Action::CreateFloatingIp { .. } => add("floatingip", 1),
-            Action::CreateServer { flavor_id, .. } => {
-                add("instances", 1);
-                let flavor = scene.seen.catalogue.flavors.values().flatten().find(|flavor| flavor.id == *flavor_id);
-                if let Some(flavor) = flavor {
-                    add("cores", i64::from(flavor.vcpus));
-                    add("ram", i64::from(flavor.ram_mib));
+    let flavors: BTreeMap<&str, &Flavor> =
+        scene.seen.catalogue.flavors.values().flatten().map(|flavor| (flavor.id.as_str(), flavor)).collect();
+    let mut changes = Changes::default();
+    let mut replaced = BTreeSet::new();
+    for step in build.planned() {
+        match &step.action {
+            Action::DeleteServer { .. } if step.verb == Verb::Replace => replaced.extend(step.keys.first()),
+            // What a server is booted from is taken to be what its predecessor was booted from.
+            Action::CreateServer { flavor_id, .. } if step.keys.first().is_some_and(|key| replaced.contains(key)) => {
+                if let Some(flavor) = flavors.get(flavor_id.as_str()) {
+                    *changes.freed.entry("cores").or_default() += i64::from(flavor.vcpus);
+                    *changes.freed.entry("ram").or_default() += i64::from(flavor.ram_mib);
                 }
             }
-            Action::CreateBalancer { parts, write } => {
-                add("load_balancer", 1);
-                add("port", 1);
-                if *write == Write::Whole {
-                    add("listener", 1);
-                    add("pool", 1);
-                    add("health_monitor", 1);
-                    add("member", count(parts.members.len()));
-                }
-            }
-            Action::DeletePort { .. } => *freed.entry("port").or_default() += 1,
-            Action::DeleteServer { .. } => *freed.entry("instances").or_default() += 1,
-            Action::DeleteFloatingIp { .. } => *freed.entry("floatingip").or_default() += 1,
-            Action::DeleteBalancer { .. } => *freed.entry("load_balancer").or_default() += 1,
             _ => {}
         }
+        count(&step.action, &flavors, &mut changes);
     }
-    for (resource, amount) in needed {
+    for (resource, made) in changes.made {
         let Some(quota) = scene.seen.quotas.0.get(resource).filter(|quota| quota.limit >= 0) else { continue };
-        let left = quota.limit - quota.used + freed.get(resource).copied().unwrap_or(0);
-        if amount > left {
+        let left = quota.limit - quota.used + changes.freed.get(resource).copied().unwrap_or(0);
+        if made > left {
             build.blocked(
                 format!("quota `{resource}`"),
-                format!("the plan makes {amount}, and {} of {} are left", left.max(0), quota.limit),
+                format!("the plan makes {made}, and {} of {} are left", left.max(0), quota.limit),
                 "free some, or ask the operator of the cloud for more",
             );
         }
+    }
+}
+
+/// What a plan makes and frees, in the words of the quotas.
+#[derive(Default)]
+struct Changes {
+    made: BTreeMap<&'static str, i64>,
+    freed: BTreeMap<&'static str, i64>,
+}
+
+fn count(action: &Action, flavors: &BTreeMap<&str, &Flavor>, changes: &mut Changes) {
+    let number = |value: usize| i64::try_from(value).unwrap_or(i64::MAX);
+    let mut add = |resource, amount: i64| *changes.made.entry(resource).or_default() += amount;
+    let mut free = |resource| *changes.freed.entry(resource).or_default() += 1;
+    match action {
+        Action::CreateSecurityGroup { .. } => {
+            add("security_group", 1);
+            add("security_group_rule", DEFAULT_RULES);
+        }
+        Action::CreateRules { admits, .. } => add("security_group_rule", number(admits.len())),
+        Action::CreateServerGroup { .. } => add("server_groups", 1),
+        Action::Reserve { addresses, .. } => add("port", number(addresses.len())),
+        Action::CreatePort { .. } => add("port", 1),
+        Action::CreateFloatingIp { .. } => add("floatingip", 1),
+        Action::CreateServer { flavor_id, .. } => {
+            add("instances", 1);
+            if let Some(flavor) = flavors.get(flavor_id.as_str()) {
+                add("cores", i64::from(flavor.vcpus));
+                add("ram", i64::from(flavor.ram_mib));
+            }
+        }
+        Action::CreateBalancer { parts, write } => {
+            add("load_balancer", 1);
+            add("port", 1);
+            if *write == Write::Whole {
+                add("listener", 1);
+                add("pool", 1);
+                add("health_monitor", 1);
+                add("member", number(parts.members.len()));
+            }
+        }
+        Action::DeleteRule { .. } => free("security_group_rule"),
+        Action::DeletePort { .. } => free("port"),
+        Action::DeleteServer { .. } => free("instances"),
+        Action::DeleteFloatingIp { .. } => free("floatingip"),
+        Action::DeleteBalancer { .. } => {
+            free("load_balancer");
+            free("port");
+        }
+        _ => {}
     }
 }

@@ -1,0 +1,7 @@
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::wildcard_imports)]
+
+mod driver;
+mod files;
+mod properties;
+mod scenarios;
+mod toy;

@@ -1,4 +1,4 @@
-//! A container as its engine is asked to create it, and the hash of what cannot change in place.
+//! A container as its engine is asked to create it, and a note of what cannot change in place.
 //!
 //! The card replaces the one of the profile `default`, so it is complete in itself. cloud-init reads three documents:
 //! the network configuration and the vendor-data here are ours and lie on the container, the user-data is the author's
@@ -93,12 +93,7 @@ pub fn container(document: &ContainerDocument) -> InstanceConfig {
         // For images of the time when the network configuration was not yet a key: they leave the card alone.
         config.insert("user.network_mode".to_owned(), "link-local".to_owned());
     }
-    if let Some(cpu) = &document.limits.cpu {
-        config.insert("limits.cpu".to_owned(), cpu.clone());
-    }
-    if let Some(memory) = &document.limits.memory {
-        config.insert("limits.memory".to_owned(), memory.clone());
-    }
+    config.extend(limits(&document.limits));
     InstanceConfig {
         description: format!("Service {} of the stack {}", document.service, document.stack),
         config,
@@ -108,10 +103,16 @@ pub fn container(document: &ContainerDocument) -> InstanceConfig {
     }
 }
 
-/// Twelve hexadecimal digits that change when the container has to be replaced: its image, its user-data, its address
-/// and how it has it. What changes in place (limits, what the service announces) and what its host alone must know is
-/// left out. The hash is of what is asked for and not of how it is rendered, so that a better rendering replaces no
-/// container.
+/// The configuration keys by which an engine limits a container; they change while it runs.
+pub fn limits(limits: &Limits) -> BTreeMap<String, String> {
+    let keys = [("limits.cpu", &limits.cpu), ("limits.memory", &limits.memory)];
+    keys.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value.clone()?))).collect()
+}
+
+/// What a container has to be replaced for when it changes, as `image=… user_data=… address=… network=…`: the address as
+/// it is, the others as eight hexadecimal digits of a hash. What changes in place (limits, what the service announces)
+/// and what its host alone must know is left out. The hashes are of what is asked for and not of how it is rendered, so
+/// that a better rendering replaces no container.
 pub fn generation(document: &ContainerDocument) -> String {
     let image = match &document.image {
         ContainerImage::Simplestreams { server, alias } => json!({"server": server, "alias": alias}),
@@ -125,18 +126,25 @@ pub fn generation(document: &ContainerDocument) -> String {
             json!({"subnet": document.subnet, "gateway": document.gateway, "nameservers": document.nameservers})
         }
     };
-    let asked = json!({
-        "image": image,
-        "user_data": document.user_data,
-        "address": document.address,
+    let network = json!({
         "mac": document.mac,
         "attachment": document.attachment,
         "addressing": document.addressing,
         "mtu": document.mtu,
         "told": told,
     });
-    let digest = Sha256::digest(asked.to_string().as_bytes());
-    digest.iter().take(6).fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
+    format!(
+        "image={} user_data={} address={} network={}",
+        short_hash(&image.to_string()),
+        document.user_data.as_deref().map_or_else(|| "none".to_owned(), short_hash),
+        document.address,
+        short_hash(&network.to_string()),
+    )
+}
+
+fn short_hash(text: &str) -> String {
+    let digest = Sha256::digest(text.as_bytes());
+    digest.iter().take(4).fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
 }
 
 /// The container's network card, in the engine's terms.

@@ -98,7 +98,6 @@ fn a_routed_container_is_static_whatever_addressing_is_asked_for() {
 #[test]
 fn limits_change_in_place_and_everything_that_a_container_is_made_of_replaces_it() {
     let before = generation(&hugo());
-    assert_eq!(before.len(), 12);
     let limits = Limits { cpu: Some("2".into()), memory: Some("512MiB".into()) };
     let limited = ContainerDocument { limits, ..hugo() };
     assert_eq!(generation(&limited), before);
@@ -133,7 +132,7 @@ fn new_name_servers_replace_a_container_only_where_it_was_told_the_old_ones() {
 #[test]
 fn a_generation_is_the_same_for_ever() {
     // A new value here replaces every container of every stack at the next `up`.
-    assert_eq!(generation(&hugo()), "c6e6af639817");
+    assert_eq!(generation(&hugo()), "image=b1493193 user_data=none address=192.168.0.100 network=f6f97454");
 }
 
 #[test]

@@ -1,0 +1,187 @@
+//! Floating IPs: of the first host of a group, and of balancers.
+//!
+//! Neutron leads at most one floating IP to an address. One that the stack has no more use for is therefore taken away
+//! before its port gets another, and one of somebody else's that leads there already is left alone and named.
+
+use std::net::Ipv4Addr;
+
+use super::{Action, Builder, Scene, Verb};
+use crate::key::{Key, Kind};
+use crate::observed::FloatingIp as Seen;
+use crate::spec::model::{FloatingIp, Stack};
+
+/// The key of a host's floating IP.
+pub(super) fn of_host(stack: &Stack, host: &str) -> Key {
+    Key::new(&stack.name, Kind::FloatingIp, format!("host-{host}"))
+}
+
+/// The key of a balancer's floating IP.
+pub(super) fn of_balancer(stack: &Stack, balancer: &str) -> Key {
+    Key::new(&stack.name, Kind::FloatingIp, format!("vip-{balancer}"))
+}
+
+/// Plans one floating IP that leads to a port of the stack; `port_id` is the port's id where it exists and stays. An own
+/// floating IP that leads nowhere is taken first.
+pub(super) fn plan(
+    scene: &Scene<'_>,
+    key: &Key,
+    wanted: FloatingIp,
+    port: &Key,
+    port_id: Option<&str>,
+    build: &mut Builder,
+) {
+    let all = &scene.seen.floating_ips;
+    let leads_here = |one: &Seen| port_id.is_some() && one.port_id.as_deref() == port_id;
+    let mut after = vec![port.clone()];
+    match wanted {
+        FloatingIp::No => {}
+        FloatingIp::Given(address) => match all.iter().find(|one| one.address == address) {
+            None => build.blocked(
+                format!("floating IP {address}"),
+                "the project has no such floating IP",
+                "give one that `openstack floating ip list` shows, or `floating_ip: true` for a new one",
+            ),
+            Some(one) if leads_here(one) => {
+                build.settle(&one.id);
+                build.unchanged(key.clone());
+            }
+            Some(one) if one.port_id.as_deref().is_some_and(|port| !is_own(scene, port)) => build.blocked(
+                format!("floating IP {address}"),
+                format!("it leads to port `{}`, which is not this one", one.port_id.as_deref().unwrap_or_default()),
+                "disassociate it first, or give another",
+            ),
+            Some(one) => {
+                if make_way(scene, key, port_id, &mut after, build) {
+                    build.settle(&one.id);
+                    let action = Action::MoveFloatingIp { id: one.id.clone(), port: port.clone(), adopt: false };
+                    build.step(Verb::Change, key, format!("the file gives {address}"), &after, action);
+                }
+            }
+        },
+        FloatingIp::Any => {
+            let own = crate::book::meant(all, key);
+            if own.is_some_and(leads_here) {
+                build.unchanged(key.clone());
+            } else if !make_way(scene, key, port_id, &mut after, build) {
+                // Named as blocked: whose it is, only a person knows.
+            } else if let Some(one) = own {
+                let action = Action::MoveFloatingIp { id: one.id.clone(), port: port.clone(), adopt: false };
+                build.step(Verb::Change, key, format!("{} leads elsewhere", one.address), &after, action);
+            } else if let Some(spare) = spare(scene, build) {
+                let action = Action::MoveFloatingIp { id: spare.id.clone(), port: port.clone(), adopt: true };
+                build.settle(&spare.id);
+                build.step(
+                    Verb::Change,
+                    key,
+                    format!("{} is the stack's own and unused", spare.address),
+                    &after,
+                    action,
+                );
+            } else if let Some(external) = external(scene, key, build) {
+                let action = Action::CreateFloatingIp { external_id: external, port: port.clone() };
+                build.step(Verb::Create, key, "the stack has no unused one", &after, action);
+            }
+        }
+    }
+}
+
+/// Takes away what else of the stack leads to the port; `false` when somebody else's floating IP does.
+fn make_way(scene: &Scene<'_>, key: &Key, port_id: Option<&str>, after: &mut Vec<Key>, build: &mut Builder) -> bool {
+    let Some(port_id) = port_id else { return true };
+    let (keep, given) = (wanted(scene.stack), given(scene.stack));
+    let mut free = true;
+    for other in scene.seen.floating_ips.iter().filter(|one| one.port_id.as_deref() == Some(port_id)) {
+        match &other.key {
+            Some(own) if !keep.contains(own) && !build.settled(&other.id) => {
+                build.settle(&other.id);
+                let reason = format!("{} gives way to the one that the file wants", other.address);
+                build.step(Verb::Delete, own, reason, &[], Action::DeleteFloatingIp { id: other.id.clone() });
+                after.push(own.clone());
+            }
+            Some(own) if build.touches(own) => after.push(own.clone()),
+            None if given.iter().any(|(address, user)| *address == other.address && build.touches(user)) => {
+                after.extend(
+                    given.iter().filter(|(address, _)| *address == other.address).map(|(_, user)| user.clone()),
+                );
+            }
+            Some(own) => {
+                block(key, other, &format!("is {}'s", own.label()), build);
+                free = false;
+            }
+            None => {
+                block(key, other, "is not this stack's", build);
+                free = false;
+            }
+        }
+    }
+    free
+}
+
+/// Whether a port is the stack's: a floating IP that the file gives may be led away from it.
+fn is_own(scene: &Scene<'_>, port_id: &str) -> bool {
+    scene.ground.ports.values().any(|port| port.id == port_id)
+        || scene.seen.balancers.iter().any(|balancer| balancer.vip_port_id == port_id)
+}
+
+/// Floating IPs that the file gives, and to whom.
+fn given(stack: &Stack) -> Vec<(Ipv4Addr, Key)> {
+    let hosts = stack.hosts.iter().map(|(group, hosts)| (hosts.floating_ip, of_host(stack, &format!("{group}0"))));
+    let balancers = stack.balancers.iter().map(|(name, one)| (one.floating_ip, of_balancer(stack, name)));
+    let address = |(one, key)| if let FloatingIp::Given(address) = one { Some((address, key)) } else { None };
+    hosts.chain(balancers).filter_map(address).collect()
+}
+
+fn block(key: &Key, other: &Seen, whose: &str, build: &mut Builder) {
+    build.blocked(
+        key.label(),
+        format!("floating IP {} leads to its port already and {whose}", other.address),
+        format!("disassociate it (`openstack floating ip unset --port {}`), or give it in the file", other.address),
+    );
+}
+
+/// A floating IP that carries a key of the stack, leads nowhere and is wanted under no other name.
+fn spare<'a>(scene: &Scene<'a>, build: &Builder) -> Option<&'a Seen> {
+    let keep = wanted(scene.stack);
+    scene.seen.floating_ips.iter().find(|one| {
+        one.port_id.is_none()
+            && one.key.as_ref().is_some_and(|key| key.stack == scene.stack.name && !keep.contains(key))
+            && !build.settled(&one.id)
+    })
+}
+
+/// Keys of every floating IP of its own that a stack wants.
+pub(super) fn wanted(stack: &Stack) -> Vec<Key> {
+    let hosts = stack
+        .hosts
+        .iter()
+        .filter(|(_, hosts)| hosts.count > 0 && hosts.floating_ip == FloatingIp::Any)
+        .map(|(group, _)| of_host(stack, &format!("{group}0")));
+    let balancers = stack.balancers.iter().filter(|(_, one)| one.floating_ip == FloatingIp::Any);
+    hosts.chain(balancers.map(|(name, _)| of_balancer(stack, name))).collect()
+}
+
+fn external(scene: &Scene<'_>, key: &Key, build: &mut Builder) -> Option<String> {
+    let named = scene.stack.network.external.as_deref();
+    match (scene.ground.external, scene.seen.external.as_slice()) {
+        (Some(external), _) if scene.ground.subnet.routed_to.contains(&external.id) => return Some(external.id.clone()),
+        (Some(external), _) => build.blocked(
+            format!("external network `{}`", external.name),
+            format!("no router connects subnet {} to it, so a floating IP could not reach a port there", scene.ground.subnet.cidr),
+            "connect the subnet to a router whose gateway is the external network: `openstack router add subnet ROUTER SUBNET`",
+        ),
+        (None, []) => build.blocked(
+            format!("external network `{}`", named.unwrap_or("?")),
+            format!("the cloud shows none of this name, and {} comes from one", key.label()),
+            "`openstack network list --external` shows what there is; name it in `network.external`",
+        ),
+        (None, several) => {
+            let listed: Vec<&str> = several.iter().map(|one| one.name.as_str()).collect();
+            build.blocked(
+                "external network",
+                format!("there are several: {}", listed.join(", ")),
+                "name one in `network.external`",
+            );
+        }
+    }
+    None
+}

@@ -7,7 +7,7 @@
 use std::io::{IsTerminal as _, Read as _, Write as _, stderr, stdin, stdout};
 use std::time::Duration;
 
-use pontoon_cloud::lxd::ExecRequest;
+use pontoon_cloud::lxd::{ExecRequest, LxdError};
 use pontoon_cloud::site::{Site, SiteError};
 use pontoon_cloud::ssh::ExitStatus;
 use serde_json::json;
@@ -45,6 +45,7 @@ pub(crate) async fn run(arguments: &cli::Exec, output: &Output) -> Result<Exit, 
         Failure::new(format!("cannot run `{}` in `{}`", arguments.command.join(" "), arguments.subject))
             .caused_by(&error)
             .hint(error.hint())
+            .exit(exit_of(&error))
     })?;
     hand_through(&ended, output);
     Ok(Exit::Command(ended.exit))
@@ -83,6 +84,16 @@ async fn on_host(site: &Site, host: &str, command: &[String], input: &[u8]) -> R
         ExitStatus::Unknown => u8::MAX,
     };
     Ok(Ended { exit, stdout: output.stdout, stderr: output.stderr })
+}
+
+/// A command that could not be started ends as it would in a shell: 127 where it is not there, 126 where it is no
+/// program. Engines tell the two in words only.
+fn exit_of(error: &SiteError) -> Exit {
+    match error {
+        SiteError::Engine(LxdError::Failed { message, .. }) if message.contains("not found") => Exit::Command(127),
+        SiteError::Engine(LxdError::Failed { message, .. }) if message.contains("not executable") => Exit::Command(126),
+        _ => Exit::Failed,
+    }
 }
 
 fn hand_through(ended: &Ended, output: &Output) {

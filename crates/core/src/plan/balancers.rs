@@ -67,19 +67,19 @@ pub(super) fn plan<'a>(scene: &Scene<'a>, reserved: &mut Vec<Key>, build: &mut B
     for (name, balancer) in &scene.stack.balancers {
         let parts = wanted(scene, name, balancer);
         let key = scene.key(Kind::Balancer, name);
-        let (write, reason) = match meant(&scene.seen.balancers, &key) {
-            None => (way, "it does not exist"),
-            Some(present) => match beyond_repair(present, &parts) {
-                Some((reason, write)) => {
-                    build.step(Verb::Replace, &key, reason, &[], Action::DeleteBalancer { id: present.id.clone() });
-                    (if by_pieces { Write::Part } else { write }, "in place of the old one")
-                }
-                None => {
-                    keep(scene, name, present, &parts, build);
-                    floating_ip(scene, name, balancer, Some(&present.vip_port_id), build);
-                    continue;
-                }
-            },
+        let present = meant(&scene.seen.balancers, &key);
+        let broken = present.and_then(|present| Some((present, beyond_repair(present, &parts)?)));
+        let (write, reason) = match (present, broken) {
+            (None, _) => (way, "it does not exist"),
+            (Some(_), Some((present, (reason, write)))) => {
+                build.step(Verb::Replace, &key, reason, &[], Action::DeleteBalancer { id: present.id.clone() });
+                (if by_pieces { Write::Part } else { write }, "in place of the old one")
+            }
+            (Some(present), None) => {
+                keep(scene, name, present, &parts, build);
+                floating_ip(scene, name, balancer, Some(&present.vip_port_id), build);
+                continue;
+            }
         };
         let holder = parts.address.and_then(|address| scene.held.get(&address));
         let one = Late { name, balancer, parts, write, reason };

@@ -7,6 +7,7 @@ use super::containers::{Fate, Fates, on, uses_dhcp};
 use super::{Action, Builder, Contents, Place, Scene, Verb, surplus};
 use crate::book::one_of_each;
 use crate::key::{Key, Kind};
+use crate::spec::model::Attachment;
 
 /// Plans the end of containers on wanted hosts, and has dnsmasq forget them. Those on other hosts go with their host.
 pub(super) fn containers(scene: &Scene<'_>, fates: &Fates, build: &mut Builder) {
@@ -62,10 +63,12 @@ pub(super) fn hosts(scene: &Scene<'_>, build: &mut Builder) {
     }
 }
 
-/// Servers that go and whose ports let everything through: only their end ends what lies on them. Where pairs decide, the
-/// pairs that go are end enough.
+/// Servers whose end a container waits for before it starts anywhere else: an old copy may run there, and no pair that is
+/// taken away keeps its packets back.
 pub(super) fn unfenced(scene: &Scene<'_>) -> Vec<Key> {
-    let fenced = |host: &str| scene.port(Kind::Port, host).is_some_and(|port| port.port_security);
+    let fenced = |host: &str| {
+        scene.attachment != Attachment::Open && scene.port(Kind::Port, host).is_some_and(|port| port.port_security)
+    };
     let going = scene.ground.servers.keys().filter(|key| !scene.wants_host(&key.name) && !fenced(&key.name));
     going.map(|key| (*key).clone()).collect()
 }

@@ -95,19 +95,20 @@ impl<'a> Change<'a> {
         let touched = build.touches(&scene.key(Kind::Port, host)) || build.touches(&scene.key(Kind::Pairs, host));
         self.port.and_then(|port| port.revision).filter(|_| !touched && !boots)
     }
+}
 
-    fn reason(&self, missing: &BTreeSet<Pair>, surplus: &BTreeSet<Pair>) -> String {
-        let mut reasons = Vec::new();
-        if !missing.is_empty() {
-            let listed: Vec<String> = missing.iter().map(|pair| format!("{} ({})", pair.address, pair.mac)).collect();
-            reasons.push(format!("port security drops packets of {} without a pair", listed.join(", ")));
-        }
-        if !surplus.is_empty() {
-            let listed: Vec<String> = surplus.iter().map(|pair| format!("{} ({})", pair.address, pair.mac)).collect();
-            reasons.push(format!("{} is wanted here no more", listed.join(", ")));
-        }
-        reasons.join("; ")
+/// Why a port's pairs change.
+fn reason(missing: &BTreeSet<Pair>, surplus: &BTreeSet<Pair>) -> String {
+    let mut reasons = Vec::new();
+    if !missing.is_empty() {
+        let listed: Vec<String> = missing.iter().map(|pair| format!("{} ({})", pair.address, pair.mac)).collect();
+        reasons.push(format!("port security drops packets of {} without a pair", listed.join(", ")));
     }
+    if !surplus.is_empty() {
+        let listed: Vec<String> = surplus.iter().map(|pair| format!("{} ({})", pair.address, pair.mac)).collect();
+        reasons.push(format!("{} is wanted here no more", listed.join(", ")));
+    }
+    reasons.join("; ")
 }
 
 /// Plans the pairs of a port that only lacks some which are open nowhere else: before its server boots, because a boot
@@ -125,7 +126,7 @@ pub(super) fn early(scene: &Scene<'_>, host: &str, build: &mut Builder) {
         let touched = build.touches(&port);
         let revision = change.port.and_then(|port| port.revision).filter(|_| !touched);
         let pairs = change.whole_list(scene, change.wanted.iter().cloned());
-        let reason = change.reason(&change.missing, &BTreeSet::new());
+        let reason = reason(&change.missing, &BTreeSet::new());
         build.step(
             Verb::Change,
             &key,
@@ -160,7 +161,7 @@ pub(super) fn plan(scene: &Scene<'_>, build: &mut Builder) {
             let now = change.wanted.difference(&change.contested).cloned();
             let pairs = change.whole_list(scene, now);
             let missing = change.missing.difference(&change.contested).cloned().collect();
-            let reason = change.reason(&missing, &change.surplus);
+            let reason = reason(&missing, &change.surplus);
             build.step(
                 Verb::Change,
                 &scene.key(Kind::Pairs, host),
@@ -181,7 +182,7 @@ pub(super) fn plan(scene: &Scene<'_>, build: &mut Builder) {
         let revision = change.revision(scene, host, build);
         let pairs = change.whole_list(scene, change.wanted.iter().cloned());
         let missing = if change.surplus.is_empty() { &change.missing } else { &change.contested };
-        let reason = format!("{}, and their former hosts let go of them", change.reason(missing, &BTreeSet::new()));
+        let reason = format!("{}, and their former hosts let go of them", reason(missing, &BTreeSet::new()));
         build.step(
             Verb::Change,
             &scene.key(Kind::Pairs, host),

@@ -82,7 +82,7 @@ pub(super) fn leave(scene: &Scene<'_>, build: &mut Builder) {
         match port.key.as_ref().map(|key| wanted.get(key.name.as_str())) {
             Some(Some(place)) if port.addresses.contains(&place.address) => {}
             Some(Some(place)) => {
-                leaving.push((port, Verb::Replace, format!("`{}` moves to {}", place.container, place.address)))
+                leaving.push((port, Verb::Replace, format!("`{}` moves to {}", place.container, place.address)));
             }
             _ => leaving.push((port, Verb::Delete, super::surplus::UNWANTED.to_owned())),
         }
@@ -93,7 +93,8 @@ pub(super) fn leave(scene: &Scene<'_>, build: &mut Builder) {
         let Some(key) = &port.key else { continue };
         let mut after = vec![scene.key(Kind::Container, key.name.as_str())];
         let open_at = port.addresses.iter().filter_map(|address| scene.open_at.get(&address.to_string()));
-        after.extend(open_at.flatten().map(|host| scene.key(Kind::Pairs, host)));
+        // Its pair goes with a change of the pairs, or with all of them when port security is switched off.
+        after.extend(open_at.flatten().flat_map(|host| [Kind::Pairs, Kind::Port].map(|kind| scene.key(kind, host))));
         build.step(verb, key, reason, &after, Action::DeletePort { id: port.id.clone() });
     }
 }

@@ -2,6 +2,9 @@
 
 mod driver;
 mod files;
+mod machines;
+mod octavia;
 mod properties;
 mod scenarios;
+mod tenancy;
 mod toy;

@@ -8,7 +8,8 @@ use proptest::prelude::*;
 
 use super::driver::{Dice, Trouble, check, converge, drive, listed};
 use super::files::{changes, shapes};
-use super::toy::{Toy, tenancy};
+use super::tenancy::tenancy;
+use super::toy::Toy;
 use crate::key::{Key, Kind};
 use crate::observed::*;
 use crate::plan::{Plan, Verb};

@@ -5,7 +5,8 @@ use std::net::Ipv4Addr;
 
 use super::driver::{Dice, Trouble, converge, drive, labels, listed};
 use super::files::{balancer, blog, fourteen, group, service};
-use super::toy::{Toy, tenancy};
+use super::tenancy::tenancy;
+use super::toy::Toy;
 use crate::key::Kind;
 use crate::observed::*;
 use crate::plan::{Action, Blocked, Plan, Verb, Write};

@@ -6,11 +6,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
-use crate::address::Mac;
 use crate::book::{Book, Known};
 use crate::key::{Key, Kind};
 use crate::observed::*;
-use crate::plan::{Action, BalancerParts, PROVEN, Step, Way, Write, image_name};
+use crate::plan::{Action, Step, Way};
 use crate::run::Outcome;
 
 /// A cloud in which one request at a time is carried out at once.
@@ -32,12 +31,13 @@ pub(super) struct Machine {
     pub(super) ready: bool,
     pub(super) inside: Inside,
     /// Address, Ethernet address and profile of each container.
-    cards: BTreeMap<String, (Ipv4Addr, String, String)>,
+    pub(super) cards: BTreeMap<String, (Ipv4Addr, String, String)>,
 }
 
 pub(super) type Applied = Result<Outcome, String>;
 
-fn done() -> Applied {
+#[allow(clippy::unnecessary_wraps, reason = "it ends every arm of a match that can fail")]
+pub(super) fn done() -> Applied {
     Ok(Outcome::Done)
 }
 
@@ -70,7 +70,7 @@ impl Toy {
         self.cloud.ports.iter_mut().find(|port| port.id == id).ok_or(format!("no port {id}"))
     }
 
-    fn balancer(&mut self, id: &str) -> Result<&mut Balancer, String> {
+    pub(super) fn balancer(&mut self, id: &str) -> Result<&mut Balancer, String> {
         self.cloud.balancers.iter_mut().find(|one| one.id == id).ok_or(format!("no balancer {id}"))
     }
 
@@ -99,7 +99,7 @@ impl Toy {
         Err("no free address".to_owned())
     }
 
-    fn add_port(&mut self, port: Port) -> Result<String, String> {
+    pub(super) fn add_port(&mut self, port: Port) -> Result<String, String> {
         if let Some(other) = port.addresses.iter().find_map(|address| self.holds(*address)) {
             return Err(format!("409: {} is held by {} {:?}", port.addresses[0], other.id, other.key));
         }
@@ -117,7 +117,7 @@ impl Toy {
     }
 
     /// Whether packets of a container pass.
-    fn passes(&self, host: &str, address: Ipv4Addr, mac: &str) -> bool {
+    pub(super) fn passes(&self, host: &str, address: Ipv4Addr, mac: &str) -> bool {
         let port = self.cloud.ports.iter().find(|port| {
             port.key.as_ref().is_some_and(|key| key.kind == Kind::Port && key.name == host)
                 && !port.device_id.is_empty()
@@ -407,241 +407,6 @@ impl Toy {
         }
     }
 
-    fn create_balancer(&mut self, key: &Key, parts: &BalancerParts, write: Write, book: &mut Book) -> Applied {
-        let vip = match parts.address {
-            Some(address) => address,
-            None => self.free_address()?,
-        };
-        let groups = parts.security_groups.iter().map(|group| book.get(group).map(|known| known.id.clone()));
-        let groups: BTreeSet<String> = groups.collect::<Option<_>>().ok_or("400: no such security group")?;
-        let port = Port {
-            id: self.id("port"),
-            name: "octavia-lb".to_owned(),
-            device_owner: "Octavia".to_owned(),
-            device_id: "lb".to_owned(),
-            addresses: vec![vip],
-            security_groups: groups.clone(),
-            ..Port::default()
-        };
-        let vip_port_id = self.add_port(port)?;
-        let id = self.id("lb");
-        let pool_id = self.id("pool");
-        let (mut listeners, mut pools) = (Vec::new(), Vec::new());
-        if write == Write::Whole {
-            let state = if self.graphs_stick {
-                Provisioning::Pending("PENDING_CREATE".to_owned())
-            } else {
-                Provisioning::Active
-            };
-            let listener = &parts.listener;
-            listeners.push(Listener {
-                id: self.id("listener"),
-                name: listener.name.clone(),
-                state,
-                protocol: listener.protocol.to_owned(),
-                port: listener.port,
-                allowed_cidrs: listener.allowed_cidrs.iter().cloned().collect(),
-                default_pool_id: Some(pool_id.clone()),
-            });
-            pools.push(Pool {
-                members: members(&parts.members),
-                monitor: Some(Monitor {
-                    id: self.id("monitor"),
-                    state: Provisioning::Active,
-                    kind: parts.monitor.kind.to_owned(),
-                    path: parts.monitor.path.clone(),
-                }),
-                ..pool(pool_id, &parts.pool)
-            });
-        }
-        book.insert(key.clone(), Known { id: id.clone(), address: Some(vip) });
-        let vip_key = Key::new(&key.stack, Kind::VipPort, key.name.as_str());
-        book.insert(vip_key, Known { id: vip_port_id.clone(), address: Some(vip) });
-        self.cloud.balancers.push(Balancer {
-            id,
-            key: key.clone(),
-            state: Provisioning::Pending("PENDING_CREATE".to_owned()),
-            operating: "ONLINE".to_owned(),
-            vip: Some(vip),
-            vip_port_id,
-            vip_security_groups: groups,
-            by_pieces: write == Write::Part,
-            listeners,
-            pools,
-        });
-        done()
-    }
-
-    fn apply_to_balancer(&mut self, key: &Key, action: &Action, book: &mut Book) -> Applied {
-        let known = |key: &Key| book.get(key).map(|known| known.id.clone()).ok_or(format!("{key} not known"));
-        let new = self.id("part");
-        let balancer_key = Key::new(&key.stack, Kind::Balancer, key.name.as_str());
-        let one = self.balancer(&known(&balancer_key)?)?;
-        if one.state != Provisioning::Active
-            || one.listeners.iter().any(|listener| listener.state != Provisioning::Active)
-        {
-            return Err(format!("409: {balancer_key} is immutable"));
-        }
-        let pool_of = |pools: &mut Vec<Pool>, id: &str| {
-            pools.iter().position(|pool| pool.id == *id).ok_or(format!("no pool {id}"))
-        };
-        match action {
-            Action::CreateListener { pool, parts, .. } => {
-                let pool = known(pool)?;
-                pool_of(&mut one.pools, &pool)?;
-                if one.listeners.iter().any(|listener| listener.port == parts.port) {
-                    return Err("409: a listener has this port".to_owned());
-                }
-                one.listeners.push(Listener {
-                    id: new,
-                    name: parts.name.clone(),
-                    state: Provisioning::Active,
-                    protocol: parts.protocol.to_owned(),
-                    port: parts.port,
-                    allowed_cidrs: parts.allowed_cidrs.iter().cloned().collect(),
-                    default_pool_id: Some(pool),
-                });
-            }
-            Action::ChangeListener { id, allowed_cidrs, pool, .. } => {
-                let pool = known(pool)?;
-                pool_of(&mut one.pools, &pool)?;
-                let listener = one.listeners.iter_mut().find(|one| one.id == *id).ok_or("no listener")?;
-                listener.default_pool_id = Some(pool);
-                listener.allowed_cidrs = allowed_cidrs.iter().cloned().collect();
-            }
-            Action::DeleteListener { id, .. } => {
-                let before = one.listeners.len();
-                one.listeners.retain(|one| one.id != *id);
-                if one.listeners.len() == before {
-                    return Err("no listener".to_owned());
-                }
-            }
-            Action::CreatePool { parts, .. } => {
-                one.pools.push(pool(new.clone(), parts));
-                book.insert(key.clone(), Known { id: new, address: None });
-            }
-            Action::ChangePool { id, algorithm, .. } => {
-                let place = pool_of(&mut one.pools, id)?;
-                one.pools[place].algorithm.clone_from(algorithm);
-            }
-            Action::DeletePool { id, .. } => {
-                pool_of(&mut one.pools, id)?;
-                if one.listeners.iter().any(|one| one.default_pool_id.as_ref() == Some(id)) {
-                    return Err("409: a listener leads to the pool".to_owned());
-                }
-                one.pools.retain(|pool| pool.id != *id);
-            }
-            Action::SetMembers { pool, members: wanted, .. } => {
-                let place = pool_of(&mut one.pools, &known(pool)?)?;
-                one.pools[place].members = members(wanted);
-            }
-            Action::CreateMonitor { pool, parts, .. } => {
-                let place = pool_of(&mut one.pools, &known(pool)?)?;
-                let pool = &mut one.pools[place];
-                if pool.monitor.is_some() {
-                    return Err("409: the pool has a monitor".to_owned());
-                }
-                let (kind, path) = (parts.kind.to_owned(), parts.path.clone());
-                pool.monitor = Some(Monitor { id: new, state: Provisioning::Active, kind, path });
-            }
-            Action::ChangeMonitor { id, path, .. } => {
-                let monitor = one.pools.iter_mut().filter_map(|pool| pool.monitor.as_mut()).find(|one| one.id == *id);
-                monitor.ok_or("no monitor")?.path = Some(path.clone());
-            }
-            Action::DeleteMonitor { id, .. } => {
-                for pool in &mut one.pools {
-                    pool.monitor.take_if(|monitor| monitor.id == *id);
-                }
-            }
-            other => return Err(format!("not of a balancer: {other:?}")),
-        }
-        done()
-    }
-
-    fn apply_on_host(&mut self, action: &Action) -> Applied {
-        match action {
-            Action::PutProfile { host, name, profile, write, .. } => {
-                let there = self.host(host)?.inside.profiles.insert(name.clone(), profile.clone()).is_some();
-                if there == (*write == Write::Whole) {
-                    return Err(format!("profile {name} there: {there}, and written {write:?}"));
-                }
-            }
-            Action::DeleteProfile { host, name } => {
-                let machine = self.host(host)?;
-                if machine.cards.values().any(|(.., profile)| profile == name) {
-                    return Err(format!("profile {name} is in use"));
-                }
-                machine.inside.profiles.remove(name).ok_or("no profile")?;
-            }
-            Action::ImportImage { host, image } => {
-                if !self.host(host)?.inside.images.insert(image_name(image)) {
-                    return Err("the image is there".to_owned());
-                }
-            }
-            Action::PutDhcpHost { host, name, line } => {
-                if self.host(host)?.inside.dhcp_hosts.insert(name.clone(), line.clone()).is_some() {
-                    return Err("dnsmasq still knows the old line".to_owned());
-                }
-            }
-            Action::RemoveDhcpHost { host, name } => {
-                self.host(host)?.inside.dhcp_hosts.remove(name).ok_or("no line")?;
-            }
-            Action::CreateContainer { host, name, image, config } => {
-                let machine = self.host(host)?;
-                let profile = config.profiles.last().cloned().unwrap_or_default();
-                if machine.inside.containers.contains_key(name) || machine.inside.foreign.contains(name) {
-                    return Err(format!("container {name} exists"));
-                }
-                if !machine.inside.profiles.contains_key(&profile)
-                    || !machine.inside.images.contains(&image_name(image))
-                {
-                    return Err(format!("{name}: profile or image missing"));
-                }
-                let key = config.config[crate::render::KEY_CONFIG].parse().map_err(|_| "no key")?;
-                let address = config.generation.split("address=").nth(1).and_then(|rest| rest.split(' ').next());
-                let address = address.and_then(|text| text.parse().ok()).ok_or("no address")?;
-                let mac = config.devices["eth0"]["hwaddr"].clone();
-                machine.cards.insert(name.clone(), (address, mac, profile));
-                let container = Container { key, running: false, config: config.config.clone() };
-                machine.inside.containers.insert(name.clone(), container);
-            }
-            Action::ConfigureContainer { host, name, config } => {
-                let container = self.host(host)?.inside.containers.get_mut(name).ok_or("no container")?;
-                container.config.extend(config.clone());
-                container.config.retain(|_, value| !value.is_empty());
-            }
-            Action::StartContainer { host, name } => {
-                let (address, mac, _) = self.host(host)?.cards.get(name).cloned().ok_or("no container")?;
-                if !self.passes(host, address, &mac) {
-                    return Err(format!("{name} starts on {host} before its pair is set"));
-                }
-                let machine = self.host(host)?;
-                let container = machine.inside.containers.get_mut(name).ok_or("no container")?;
-                if std::mem::replace(&mut container.running, true) {
-                    return Err(format!("{name} runs already"));
-                }
-            }
-            Action::AwaitContainer { host, name, address, generation, .. } => {
-                let (own, mac, _) = self.host(host)?.cards.get(name).cloned().ok_or("no container")?;
-                if own != *address || !self.passes(host, own, &mac) {
-                    return Err(format!("{name} does not answer at {address}"));
-                }
-                let container = self.host(host)?.inside.containers.get_mut(name).ok_or("no container")?;
-                if !container.running {
-                    return Err(format!("{name} does not run"));
-                }
-                container.config.insert(PROVEN.to_owned(), generation.clone());
-            }
-            Action::DeleteContainer { host, name } => {
-                let machine = self.host(host)?;
-                machine.cards.remove(name);
-                machine.inside.containers.remove(name).ok_or(format!("no container {name}"))?;
-            }
-            other => return Err(format!("not on a host: {other:?}")),
-        }
-        done()
-    }
-
     /// What must be true at every moment.
     pub(super) fn check(&self, stack: &str) -> Result<(), String> {
         let mut open: BTreeMap<&str, &str> = BTreeMap::new();
@@ -686,101 +451,5 @@ impl Toy {
         let floating: Vec<_> = floating.map(|one| (&one.id, one.address)).collect();
         let strangers: Vec<_> = strangers.into_iter().filter(|(names, _)| !names.is_empty()).collect();
         format!("{:#?}", (ports.collect::<Vec<_>>(), floating, pairs, strangers))
-    }
-}
-
-fn pool(id: String, parts: &crate::plan::PoolParts) -> Pool {
-    Pool {
-        id,
-        name: parts.name.clone(),
-        state: Provisioning::Active,
-        protocol: parts.protocol.to_owned(),
-        algorithm: parts.algorithm.to_owned(),
-        members: Vec::new(),
-        monitor: None,
-    }
-}
-
-fn members(parts: &[crate::plan::MemberParts]) -> Vec<Member> {
-    let member = |part: &crate::plan::MemberParts| Member {
-        id: part.name.clone(),
-        name: part.name.clone(),
-        address: part.address,
-        port: part.port,
-        state: Provisioning::Active,
-        operating: "ONLINE".to_owned(),
-    };
-    parts.iter().map(member).collect()
-}
-
-/// An empty tenancy: the network `default` with a router to `external`, Neutron's own ports, and what others have there.
-pub(super) fn tenancy() -> Observed {
-    let text = |text: &str| text.to_owned();
-    let port = |id: &str, owner: &str, last: u8| Port {
-        id: text(id),
-        name: text(id),
-        device_owner: text(owner),
-        device_id: text(owner),
-        mac: Some(Mac::of_host("foreign", id)),
-        addresses: vec![Ipv4Addr::new(192, 168, 0, last)],
-        port_security: true,
-        revision: Some(7),
-        ..Port::default()
-    };
-    let other = |kind, name: &str, last| Port {
-        key: Some(Key::new("other", kind, name)),
-        device_id: String::new(),
-        pairs: BTreeSet::from([Pair { mac: text("00:16:3e:00:00:01"), address: text("192.168.0.240") }]),
-        ..port(&format!("other-{name}"), "", last)
-    };
-    let subnet = Subnet {
-        id: text("subnet"),
-        cidr: "192.168.0.0/24".parse().unwrap(),
-        gateway: Some(Ipv4Addr::new(192, 168, 0, 1)),
-        pools: vec!["192.168.0.2-192.168.0.254".parse().unwrap()],
-        nameservers: vec![Ipv4Addr::new(8, 8, 4, 4)],
-        routed_to: BTreeSet::from([text("net-external")]),
-        pools_before: None,
-        revision: Some(3),
-    };
-    let given = |last: u8| FloatingIp {
-        id: format!("given-{last}"),
-        key: None,
-        address: Ipv4Addr::new(203, 0, 113, last),
-        port_id: None,
-    };
-    Observed {
-        capabilities: Capabilities {
-            extensions: ["port-security", "allowed-address-pairs"].map(str::to_owned).into(),
-            project_id: text("project"),
-            balancer_api: Some((2, 29)),
-            balancer_providers: BTreeSet::new(),
-        },
-        networks: vec![Network {
-            id: text("net-default"),
-            name: text("default"),
-            project_id: text("project"),
-            mtu: 1450,
-            port_security: true,
-            subnets: vec![subnet],
-        }],
-        external: vec![ExternalNetwork { id: text("net-external"), name: text("external") }],
-        catalogue: Catalogue {
-            images: BTreeMap::from([(text("Ubuntu 24.04"), vec![text("image-1")])]),
-            flavors: BTreeMap::from([(
-                text("dc1.2x4.40"),
-                vec![Flavor { id: text("flavor-1"), vcpus: 2, ram_mib: 4096 }],
-            )]),
-            key_pairs: BTreeMap::from([(text("datacentred"), text("ssh-ed25519 AAAA user"))]),
-        },
-        ports: vec![
-            port("router", "network:router_interface", 1),
-            port("dhcp", "network:dhcp", 2),
-            port("their-vm", "compute:nova", 60),
-            other(Kind::Port, "lxd0", 61),
-            other(Kind::Reservation, "hugo-0", 62),
-        ],
-        floating_ips: vec![given(240), given(241), given(242)],
-        ..Observed::default()
     }
 }

@@ -1,0 +1,91 @@
+//! What lies on the hosts of the toy cloud.
+
+use super::toy::{Applied, Toy, done};
+use crate::observed::*;
+use crate::plan::{Action, PROVEN, Write, image_name};
+
+impl Toy {
+    pub(super) fn apply_on_host(&mut self, action: &Action) -> Applied {
+        match action {
+            Action::PutProfile { host, name, profile, write, .. } => {
+                let there = self.host(host)?.inside.profiles.insert(name.clone(), profile.clone()).is_some();
+                if there == (*write == Write::Whole) {
+                    return Err(format!("profile {name} there: {there}, and written {write:?}"));
+                }
+            }
+            Action::DeleteProfile { host, name } => {
+                let machine = self.host(host)?;
+                if machine.cards.values().any(|(.., profile)| profile == name) {
+                    return Err(format!("profile {name} is in use"));
+                }
+                machine.inside.profiles.remove(name).ok_or("no profile")?;
+            }
+            Action::ImportImage { host, image } => {
+                if !self.host(host)?.inside.images.insert(image_name(image)) {
+                    return Err("the image is there".to_owned());
+                }
+            }
+            Action::PutDhcpHost { host, name, line } => {
+                if self.host(host)?.inside.dhcp_hosts.insert(name.clone(), line.clone()).is_some() {
+                    return Err("dnsmasq still knows the old line".to_owned());
+                }
+            }
+            Action::RemoveDhcpHost { host, name } => {
+                self.host(host)?.inside.dhcp_hosts.remove(name).ok_or("no line")?;
+            }
+            Action::CreateContainer { host, name, image, config } => {
+                let machine = self.host(host)?;
+                let profile = config.profiles.last().cloned().unwrap_or_default();
+                if machine.inside.containers.contains_key(name) || machine.inside.foreign.contains(name) {
+                    return Err(format!("container {name} exists"));
+                }
+                if !machine.inside.profiles.contains_key(&profile)
+                    || !machine.inside.images.contains(&image_name(image))
+                {
+                    return Err(format!("{name}: profile or image missing"));
+                }
+                let key = config.config[crate::render::KEY_CONFIG].parse().map_err(|_| "no key")?;
+                let address = config.generation.split("address=").nth(1).and_then(|rest| rest.split(' ').next());
+                let address = address.and_then(|text| text.parse().ok()).ok_or("no address")?;
+                let mac = config.devices["eth0"]["hwaddr"].clone();
+                machine.cards.insert(name.clone(), (address, mac, profile));
+                let container = Container { key, running: false, config: config.config.clone() };
+                machine.inside.containers.insert(name.clone(), container);
+            }
+            Action::ConfigureContainer { host, name, config } => {
+                let container = self.host(host)?.inside.containers.get_mut(name).ok_or("no container")?;
+                container.config.extend(config.clone());
+                container.config.retain(|_, value| !value.is_empty());
+            }
+            Action::StartContainer { host, name } => {
+                let (address, mac, _) = self.host(host)?.cards.get(name).cloned().ok_or("no container")?;
+                if !self.passes(host, address, &mac) {
+                    return Err(format!("{name} starts on {host} before its pair is set"));
+                }
+                let machine = self.host(host)?;
+                let container = machine.inside.containers.get_mut(name).ok_or("no container")?;
+                if std::mem::replace(&mut container.running, true) {
+                    return Err(format!("{name} runs already"));
+                }
+            }
+            Action::AwaitContainer { host, name, address, generation, .. } => {
+                let (own, mac, _) = self.host(host)?.cards.get(name).cloned().ok_or("no container")?;
+                if own != *address || !self.passes(host, own, &mac) {
+                    return Err(format!("{name} does not answer at {address}"));
+                }
+                let container = self.host(host)?.inside.containers.get_mut(name).ok_or("no container")?;
+                if !container.running {
+                    return Err(format!("{name} does not run"));
+                }
+                container.config.insert(PROVEN.to_owned(), generation.clone());
+            }
+            Action::DeleteContainer { host, name } => {
+                let machine = self.host(host)?;
+                machine.cards.remove(name);
+                machine.inside.containers.remove(name).ok_or(format!("no container {name}"))?;
+            }
+            other => return Err(format!("not on a host: {other:?}")),
+        }
+        done()
+    }
+}

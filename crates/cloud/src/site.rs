@@ -20,6 +20,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use futures_util::future::BoxFuture;
 use pontoon_core::book::{Book, Known};
 use pontoon_core::key::{Key, stack_tag};
+use tokio::sync::OnceCell;
 
 pub use error::SiteError;
 pub use hosts::Hosts;
@@ -62,6 +63,17 @@ pub struct Site {
     stuck: Mutex<BTreeSet<String>>,
     /// Whether the last look saw a lease on the stack.
     leased: AtomicBool,
+    /// What a cloud does not change while we work on it: read once.
+    constant: Constant,
+}
+
+/// Facts about the cloud itself.
+#[derive(Default)]
+struct Constant {
+    /// Aliases of Neutron's extensions.
+    extensions: OnceCell<BTreeSet<String>>,
+    /// The highest version of the load-balancer API; `None` where there is no such service.
+    balancer_api: OnceCell<Option<(u32, u32)>>,
 }
 
 impl Site {
@@ -76,7 +88,17 @@ impl Site {
     ) -> Self {
         let book = SharedBook::default();
         let hosts = Hosts::new(stack, identities, outside, book.clone(), patience);
-        Self { openstack, hosts, patience, directory, stack: stack.to_owned(), book, stuck: Mutex::default(), leased: AtomicBool::new(false) }
+        Self {
+            openstack,
+            hosts,
+            patience,
+            directory,
+            stack: stack.to_owned(),
+            book,
+            stuck: Mutex::default(),
+            leased: AtomicBool::new(false),
+            constant: Constant::default(),
+        }
     }
 
     /// The name of the stack.

@@ -148,7 +148,12 @@ impl Hosts {
     }
 
     /// Runs a command on a host, whatever comes of it. The text is what it printed, or its complaints if it failed.
-    pub(super) async fn try_run(&self, host: &str, command: &str, stdin: &[u8]) -> Result<(ExitStatus, String), SiteError> {
+    pub(super) async fn try_run(
+        &self,
+        host: &str,
+        command: &str,
+        stdin: &[u8],
+    ) -> Result<(ExitStatus, String), SiteError> {
         let output = self.session(host).await?.exec(command, stdin, COMMAND_LIMIT).await?;
         let text = if output.stdout.is_empty() && !output.status.success() { output.stderr } else { output.stdout };
         Ok((output.status, String::from_utf8_lossy(&text).into_owned()))

@@ -57,9 +57,8 @@ impl Site {
 
     /// Limits and use of everything that a plan may make.
     pub async fn quotas(&self, project: &str, balancers: bool) -> Result<Quotas, SiteError> {
-        let balancer_quotas = async {
-            if balancers { self.openstack.load_balancer_quotas(project).await.map(Some) } else { Ok(None) }
-        };
+        let balancer_quotas =
+            async { if balancers { self.openstack.load_balancer_quotas(project).await.map(Some) } else { Ok(None) } };
         let (network, compute, balancers) = try_join!(
             self.openstack.network_quotas(project),
             self.openstack.compute_quotas(project),
@@ -84,17 +83,19 @@ impl Site {
             note(name, quota.limit, quota.in_use + quota.reserved);
         }
         if let Some(quota) = balancers {
-            // Octavia's API gives limits and not use; the load balancers that are there are counted elsewhere.
-            let own = self.openstack.load_balancers(&[("project_id", project), ("fields", "id")]).await?;
-            let used = i64::try_from(own.len()).unwrap_or(i64::MAX);
-            note("load_balancer", quota.load_balancer.unwrap_or(-1), used);
+            // Octavia's API gives limits and not use, so what there is has to be counted.
+            if let Some(limit) = quota.load_balancer {
+                let own = self.openstack.load_balancers(&[("project_id", project), ("fields", "id")]).await?;
+                note("load_balancer", limit, i64::try_from(own.len()).unwrap_or(i64::MAX));
+            }
         }
         Ok(Quotas(quotas))
     }
 
     async fn project_id(&self) -> Result<String, SiteError> {
         let project = self.openstack.project_id().await?;
-        project.ok_or_else(|| SiteError::Missing { what: "the project of the login (its token has no scope)".to_owned() })
+        project
+            .ok_or_else(|| SiteError::Missing { what: "the project of the login (its token has no scope)".to_owned() })
     }
 
     fn together(
@@ -133,11 +134,15 @@ impl Site {
         let mut servers = Vec::new();
         for server in found {
             // The filter is the service's; the key is the identity.
-            let Some(key) = server.metadata.get(METADATA_KEY).and_then(|text| text.parse::<Key>().ok()) else { continue };
+            let Some(key) = server.metadata.get(METADATA_KEY).and_then(|text| text.parse::<Key>().ok()) else {
+                continue;
+            };
             if key.stack != self.stack || key.kind != Kind::Host {
                 continue;
             }
-            if let Some(check) = server.metadata.get(METADATA_HOST_KEY).and_then(|line| HostKeyCheck::parse([line.as_str()]).ok()) {
+            if let Some(check) =
+                server.metadata.get(METADATA_HOST_KEY).and_then(|line| HostKeyCheck::parse([line.as_str()]).ok())
+            {
                 self.hosts.set_host_key(&key.name, check);
             }
             servers.push(Server {
@@ -154,7 +159,9 @@ impl Site {
             .filter(|group| group.key.stack == self.stack)
             .collect();
         let catalogue = match stack {
-            Some(stack) if stack.host_names().any(|(host, _)| !servers.iter().any(|server| server.key.name == host)) => {
+            Some(stack)
+                if stack.host_names().any(|(host, _)| !servers.iter().any(|server| server.key.name == host)) =>
+            {
                 self.catalogue(stack).await?
             }
             _ => Catalogue::default(),
@@ -166,7 +173,8 @@ impl Site {
     async fn catalogue(&self, stack: &Stack) -> Result<Catalogue, SiteError> {
         let names: std::collections::BTreeSet<&str> = stack.hosts.values().map(|hosts| hosts.image.as_str()).collect();
         let images = async {
-            let lists = join_all(names.iter().map(|name| self.openstack.images_named(name).map(|list| (*name, list)))).await;
+            let lists =
+                join_all(names.iter().map(|name| self.openstack.images_named(name).map(|list| (*name, list)))).await;
             let mut images: BTreeMap<String, Vec<String>> = BTreeMap::new();
             for (name, list) in lists {
                 let ids = list?.into_iter().filter(|image| image.name == *name).map(|image| image.id);
@@ -181,7 +189,11 @@ impl Site {
         let mut catalogue = Catalogue { images, ..Catalogue::default() };
         for flavor in flavors {
             let ram_mib = u32::try_from(flavor.ram).unwrap_or(u32::MAX);
-            catalogue.flavors.entry(flavor.name).or_default().push(Flavor { id: flavor.id, vcpus: flavor.vcpus, ram_mib });
+            catalogue.flavors.entry(flavor.name).or_default().push(Flavor {
+                id: flavor.id,
+                vcpus: flavor.vcpus,
+                ram_mib,
+            });
         }
         catalogue.key_pairs.extend(keypairs.into_iter().map(|pair| (pair.name, pair.public_key)));
         Ok(catalogue)
@@ -196,7 +208,9 @@ impl Site {
                 let view = match view {
                     Ok(Ok(view)) => view,
                     Ok(Err(error)) => HostView::Unreachable(chain(&error)),
-                    Err(_) => HostView::Unreachable(format!("it did not answer within {} s", self.patience.look.as_secs())),
+                    Err(_) => {
+                        HostView::Unreachable(format!("it did not answer within {} s", self.patience.look.as_secs()))
+                    }
                 };
                 (server.key.name.clone(), view)
             })

@@ -23,13 +23,17 @@ impl Site {
     pub async fn perform(&self, step: &Step, waiting: Waiting<'_>) -> Result<(), SiteError> {
         let Some(key) = step.keys.first() else { return Ok(()) };
         match &step.action {
-            Action::NarrowPools { subnet_id, pools, before } => self.narrow_pools(subnet_id, pools, before.as_ref()).await,
+            Action::NarrowPools { subnet_id, pools, before } => {
+                self.narrow_pools(subnet_id, pools, before.as_ref()).await
+            }
             Action::RestorePools { subnet_id, before } => self.restore_pools(subnet_id, before).await,
             Action::CreateSecurityGroup { name } => self.create_security_group(key, name).await,
             Action::CreateRules { group, admits } => self.create_rules(key, group, admits).await,
             Action::DeleteRule { id } => gone(self.openstack.delete_security_group_rule(id).await),
             Action::CreateServerGroup { name } => self.create_server_group(key, name).await,
-            Action::Reserve { network_id, subnet_id, addresses } => self.reserve(network_id, subnet_id, addresses).await,
+            Action::Reserve { network_id, subnet_id, addresses } => {
+                self.reserve(network_id, subnet_id, addresses).await
+            }
             Action::CreatePort { .. } => self.create_port(key, &step.action).await,
             Action::SetPairs { port, pairs, revision } => self.set_pairs(port, pairs, *revision).await,
             Action::SetPortSecurity { port, security_groups, port_security } => {
@@ -47,7 +51,9 @@ impl Site {
             Action::ImportImage { host, image } => self.import_image(key, host, image, waiting).await,
             Action::PutDhcpHost { host, name, line } => self.put_dhcp_host(host, name, line).await,
             Action::RemoveDhcpHost { host, name } => self.remove_dhcp_host(host, name).await,
-            Action::CreateContainer { host, name, image, config } => self.create_container(host, name, image, config).await,
+            Action::CreateContainer { host, name, image, config } => {
+                self.create_container(host, name, image, config).await
+            }
             Action::ConfigureContainer { host, name, config } => self.configure_container(host, name, config).await,
             Action::StartContainer { host, name } => self.start_container(host, name).await,
             Action::AwaitContainer { host, name, address, port, generation } => {

@@ -44,7 +44,13 @@ impl Holder {
     }
 
     fn write(&self, stack: &str, until: Timestamp) -> String {
-        format!("{} holder={} machine={} pid={} until={until:.0}", lease_prefix(stack), self.who, self.machine, self.pid)
+        format!(
+            "{} holder={} machine={} pid={} until={until:.0}",
+            lease_prefix(stack),
+            self.who,
+            self.machine,
+            self.pid
+        )
     }
 }
 
@@ -136,8 +142,11 @@ impl Lease {
         let stack = engine.site.stack();
         let cloud = |error: openstack::Error| LeaseError::Cloud { stack: stack.to_owned(), reason: chain(&error) };
         // Each turn ends unless another writer was quicker, and then that one holds it in the next.
+        let mut seen = engine.site.saw_lease();
         for _ in 0..3 {
-            let taken = match find(&client, stack).await.map_err(cloud)? {
+            let found = if seen { find(&client, stack).await.map_err(cloud)? } else { None };
+            seen = true;
+            let taken = match found {
                 None => create(&client, stack, &engine.holder).await,
                 Some(found) if found.is_over(Timestamp::now(), &engine.holder) => {
                     renew(&client, &found.id, found.revision, stack, &engine.holder).await
@@ -171,7 +180,9 @@ impl Lease {
         }
         let client = &engine.site.openstack;
         match find(client, engine.site.stack()).await? {
-            Some(found) if found.is_over(Timestamp::now(), &engine.holder) => client.delete_security_group(&found.id).await,
+            Some(found) if found.is_over(Timestamp::now(), &engine.holder) => {
+                client.delete_security_group(&found.id).await
+            }
             _ => Ok(()),
         }
     }

@@ -20,15 +20,15 @@ impl Site {
     pub(super) async fn balancers(&self, wanted: bool) -> Result<Seen, SiteError> {
         let tag = stack_tag(&self.stack);
         let filters = [("tags", tag.as_str())];
-        let versions = async {
-            if wanted { self.openstack.load_balancer_versions().await.map(Some) } else { Ok(None) }
+        let found = async {
+            match self.openstack.load_balancers(&filters).await {
+                // A cloud without Octavia has none.
+                Err(openstack::Error::NoEndpoint { .. }) => Ok(Vec::new()),
+                other => other,
+            }
         };
-        let (versions, found) = match try_join!(versions, self.openstack.load_balancers(&filters)) {
-            Ok(lists) => lists,
-            Err(openstack::Error::NoEndpoint { .. }) => return Ok((None, Vec::new())),
-            Err(error) => return Err(error.into()),
-        };
-        let version = versions.into_iter().flatten().filter_map(|one| version(&one.id)).max();
+        let version = async { if wanted { self.balancer_api().await } else { Ok(None) } };
+        let (version, found) = try_join!(version, found)?;
         if found.is_empty() || !wanted {
             return Ok((version, found.iter().filter_map(|one| self.balancer(one, Parts::default())).collect()));
         }
@@ -37,7 +37,9 @@ impl Site {
             self.openstack.pools(&filters),
             self.openstack.health_monitors(&filters),
         )?;
-        let members = pools.iter().map(|pool| async { Ok::<_, openstack::Error>((pool.id.clone(), self.openstack.members(&pool.id).await?)) });
+        let members = pools.iter().map(|pool| async {
+            Ok::<_, openstack::Error>((pool.id.clone(), self.openstack.members(&pool.id).await?))
+        });
         let members: BTreeMap<String, Vec<load_balancer::Member>> = try_join_all(members).await?.into_iter().collect();
         let balancers = found.iter().filter_map(|one| {
             let of_it = |all: &[load_balancer::Id]| all.iter().any(|owner| owner.id == one.id);
@@ -50,6 +52,15 @@ impl Site {
             self.balancer(one, parts)
         });
         Ok((version, balancers.collect()))
+    }
+
+    async fn balancer_api(&self) -> Result<Option<(u32, u32)>, openstack::Error> {
+        let read = async || match self.openstack.load_balancer_versions().await {
+            Ok(versions) => Ok(versions.iter().filter_map(|one| version(&one.id)).max()),
+            Err(openstack::Error::NoEndpoint { .. }) => Ok(None),
+            Err(error) => Err(error),
+        };
+        self.constant.balancer_api.get_or_try_init(read).await.copied()
     }
 
     fn balancer(&self, one: &load_balancer::LoadBalancer, parts: Parts<'_>) -> Option<Balancer> {
@@ -73,7 +84,13 @@ impl Site {
             state: state(&pool.provisioning_status),
             protocol: pool.protocol.clone(),
             algorithm: pool.lb_algorithm.clone(),
-            members: parts.members.and_then(|all| all.get(&pool.id)).into_iter().flatten().filter_map(|member| self.seen_member(&one.id, member)).collect(),
+            members: parts
+                .members
+                .and_then(|all| all.get(&pool.id))
+                .into_iter()
+                .flatten()
+                .filter_map(|member| self.seen_member(&one.id, member))
+                .collect(),
             monitor: monitor(pool),
         });
         let listeners = parts.listeners.iter().map(|listener| Listener {

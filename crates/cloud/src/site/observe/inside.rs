@@ -72,7 +72,8 @@ impl Site {
             Progress::Clean => {}
         }
         let client = self.hosts.engine(host, engine).await?;
-        let engine = async { try_join!(client.profiles(), client.images(), client.instances()).map_err(SiteError::from) };
+        let engine =
+            async { try_join!(client.profiles(), client.images(), client.instances()).map_err(SiteError::from) };
         let ((profiles, images, instances), dhcp_hosts) = try_join!(engine, self.dhcp_hosts(host))?;
         Ok(HostView::Ready(self.inside(profiles, images, instances, dhcp_hosts)))
     }

@@ -69,7 +69,11 @@ impl Site {
         if !wanted {
             return Ok(BTreeSet::new());
         }
-        Ok(self.openstack.extensions().await?.into_iter().map(|extension| extension.alias).collect())
+        let read = async || {
+            let all = self.openstack.extensions().await?;
+            Ok(all.into_iter().map(|extension| extension.alias).collect())
+        };
+        self.constant.extensions.get_or_try_init(read).await.cloned()
     }
 
     async fn grounds(
@@ -121,11 +125,17 @@ impl Site {
         let mut port_filters = own.to_vec();
         port_filters.extend(PORT_FIELDS.iter().map(|field| ("fields", *field)));
         let (subnets, ports) = try_join!(self.openstack.subnets(&own), self.openstack.ports(&port_filters))?;
-        let marked: Vec<network::Subnet> =
-            subnets.into_iter().filter(|one| one.tags.iter().any(|tag| PoolsBefore::read(&self.stack, tag).is_some())).collect();
+        let marked: Vec<network::Subnet> = subnets
+            .into_iter()
+            .filter(|one| one.tags.iter().any(|tag| PoolsBefore::read(&self.stack, tag).is_some()))
+            .collect();
         let networks = marked
             .iter()
-            .map(|one| network::Network { id: one.network_id.clone(), name: one.name.clone(), ..network::Network::default() })
+            .map(|one| network::Network {
+                id: one.network_id.clone(),
+                name: one.name.clone(),
+                ..network::Network::default()
+            })
             .map(|one| self.read_network(one, &marked, &BTreeMap::new()))
             .collect();
         Ok((networks, Vec::new(), ports))

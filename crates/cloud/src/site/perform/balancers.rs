@@ -22,7 +22,12 @@ const MONITOR_TIMEOUT_SECS: u32 = 3;
 const MONITOR_TRIES: u32 = 3;
 
 impl Site {
-    pub(super) async fn create_balancer(&self, key: &Key, parts: &BalancerParts, write: Write) -> Result<(), SiteError> {
+    pub(super) async fn create_balancer(
+        &self,
+        key: &Key,
+        parts: &BalancerParts,
+        write: Write,
+    ) -> Result<(), SiteError> {
         let tags = self.tags();
         let security_groups = self.ids(&parts.security_groups)?;
         let mut balancer = NewLoadBalancer {
@@ -76,7 +81,10 @@ impl Site {
             Ok(Some((what, status))) => Err(SiteError::Stuck { what: format!("{what} of `{}`", key.name), status }),
             Err(SiteError::Deadline { last, .. }) => {
                 self.mark_stuck(&id);
-                Err(SiteError::Stuck { what: format!("balancer `{}`", key.name), status: format!("unfinished ({last})") })
+                Err(SiteError::Stuck {
+                    what: format!("balancer `{}`", key.name),
+                    status: format!("unfinished ({last})"),
+                })
             }
             Err(error) => Err(error),
         }
@@ -102,7 +110,12 @@ impl Site {
     }
 
     /// One change of one part, between two settled states of the load balancer.
-    pub(super) async fn change_balancer(&self, key: &Key, action: &Action, waiting: Waiting<'_>) -> Result<(), SiteError> {
+    pub(super) async fn change_balancer(
+        &self,
+        key: &Key,
+        action: &Action,
+        waiting: Waiting<'_>,
+    ) -> Result<(), SiteError> {
         let Some(balancer) = balancer_of(action) else { return Ok(()) };
         let id = self.book.id(balancer)?;
         self.settled(&id, &balancer.name, waiting).await?;
@@ -200,9 +213,10 @@ impl Site {
             match self.openstack.load_balancer(id).await {
                 Err(error) if error.is_not_found() => Ok(Some(())),
                 Ok(balancer) if balancer.provisioning_status == "DELETED" => Ok(Some(())),
-                Ok(balancer) if asked && balancer.provisioning_status == "ERROR" => {
-                    Err(SiteError::Broken { what: "deleting a load balancer".to_owned(), reason: format!("`{id}` is in ERROR") })
-                }
+                Ok(balancer) if asked && balancer.provisioning_status == "ERROR" => Err(SiteError::Broken {
+                    what: "deleting a load balancer".to_owned(),
+                    reason: format!("`{id}` is in ERROR"),
+                }),
                 Ok(balancer) => {
                     *state = format!("Octavia calls it {}", balancer.provisioning_status);
                     Ok(None)
@@ -292,8 +306,14 @@ pub(in super::super) fn children(tree: &LoadBalancerStatus) -> Vec<(String, Stri
     }
     for pool in pools {
         all.push((format!("pool `{}`", pool.name), pool.provisioning_status.clone()));
-        all.extend(pool.members.iter().map(|member| (format!("member `{}`", member.name), member.provisioning_status.clone())));
-        all.extend(pool.health_monitor.iter().map(|monitor| ("health monitor".to_owned(), monitor.provisioning_status.clone())));
+        all.extend(
+            pool.members.iter().map(|member| (format!("member `{}`", member.name), member.provisioning_status.clone())),
+        );
+        all.extend(
+            pool.health_monitor
+                .iter()
+                .map(|monitor| ("health monitor".to_owned(), monitor.provisioning_status.clone())),
+        );
     }
     all
 }

@@ -86,7 +86,13 @@ impl Site {
 
     /// Waits for Nova, then for the host key on the console, then for cloud-init, then for the engine. Each is asked
     /// for only when the one before has answered.
-    pub(super) async fn await_host(&self, key: &Key, host: &str, engine: Engine, waiting: Waiting<'_>) -> Result<(), SiteError> {
+    pub(super) async fn await_host(
+        &self,
+        key: &Key,
+        host: &str,
+        engine: Engine,
+        waiting: Waiting<'_>,
+    ) -> Result<(), SiteError> {
         let id = self.book.id(key)?;
         self.await_active(&id, host, waiting).await?;
         self.await_host_key(&id, host, waiting).await?;

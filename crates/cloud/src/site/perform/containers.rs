@@ -60,10 +60,8 @@ impl Site {
                 waiting(format!("`{host}` to fetch {alias} from {server}"));
                 let source = Simplestreams { server: server.clone(), alias: alias.clone() };
                 let fingerprint = engine.import_image(&source, self.patience.step).await?;
-                let alias = ImageAlias {
-                    name: plan::image_name(image),
-                    description: format!("for the stack {}", key.stack),
-                };
+                let alias =
+                    ImageAlias { name: plan::image_name(image), description: format!("for the stack {}", key.stack) };
                 match engine.create_image_alias(&alias, &fingerprint).await {
                     Err(error) if !error.is_already_there() => return Err(error.into()),
                     _ => fingerprint,
@@ -85,7 +83,8 @@ impl Site {
     /// Written under a name that dnsmasq passes over, then renamed: it reads a file as soon as it appears.
     pub(super) async fn put_dhcp_host(&self, host: &str, name: &str, line: &str) -> Result<(), SiteError> {
         let directory = render::DHCP_HOSTS_DIRECTORY;
-        let command = format!("sudo tee {directory}/.{name} >/dev/null && sudo mv {directory}/.{name} {directory}/{name}");
+        let command =
+            format!("sudo tee {directory}/.{name} >/dev/null && sudo mv {directory}/.{name} {directory}/{name}");
         self.hosts.run(host, &command, format!("{}\n", line.trim_end()).as_bytes()).await?;
         Ok(())
     }
@@ -158,7 +157,10 @@ impl Site {
     ) -> Result<(), SiteError> {
         let engine = self.hosts.any_engine(host).await?;
         let look = async |state: &mut String| {
-            match ask(&engine, name, &["cloud-init", "status", "--format=json"]).await.map(|text| CloudInit::read(&text)) {
+            match ask(&engine, name, &["cloud-init", "status", "--format=json"])
+                .await
+                .map(|text| CloudInit::read(&text))
+            {
                 Ok(Progress::Clean) => Ok(Some(())),
                 Ok(Progress::Working(word)) => {
                     *state = format!("it is {word}");

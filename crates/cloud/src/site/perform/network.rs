@@ -49,7 +49,8 @@ impl Site {
     }
 
     async fn set_pools(&self, subnet_id: &str, pools: &[AddressRange]) -> Result<(), SiteError> {
-        let pool = |range: &AddressRange| AllocationPool { start: range.first().to_string(), end: range.last().to_string() };
+        let pool =
+            |range: &AddressRange| AllocationPool { start: range.first().to_string(), end: range.last().to_string() };
         let pools: Vec<AllocationPool> = pools.iter().map(pool).collect();
         self.openstack.update_allocation_pools(subnet_id, &pools, None).await?;
         Ok(())
@@ -113,7 +114,8 @@ impl Site {
     }
 
     pub(super) async fn create_port(&self, key: &Key, action: &Action) -> Result<(), SiteError> {
-        let Action::CreatePort { name, network_id, subnet_id, mac, security_groups, port_security, pairs } = action else {
+        let Action::CreatePort { name, network_id, subnet_id, mac, security_groups, port_security, pairs } = action
+        else {
             return Ok(());
         };
         let groups = self.ids(security_groups)?;
@@ -134,8 +136,10 @@ impl Site {
     }
 
     pub(super) async fn set_pairs(&self, port: &Key, pairs: &[Pair], revision: Option<u64>) -> Result<(), SiteError> {
-        let change =
-            PortChange { allowed_address_pairs: Some(pairs.iter().map(wanted_pair).collect()), ..PortChange::default() };
+        let change = PortChange {
+            allowed_address_pairs: Some(pairs.iter().map(wanted_pair).collect()),
+            ..PortChange::default()
+        };
         self.openstack.update_port(&self.book.id(port)?, &change, revision.map(Revision)).await?;
         Ok(())
     }
@@ -186,9 +190,17 @@ impl Site {
             Ok(()) => Ok(Some(())),
             Err(error) if error.is_not_found() => Ok(Some(())),
             Err(error) if error.is_conflict() => {
-                let users = self.openstack.ports(&[("security_groups", id), ("fields", "id"), ("fields", "device_owner")]).await?;
-                let listed: Vec<String> = users.iter().map(|port| format!("port `{}` {}", port.id, port.device_owner)).collect();
-                *state = if listed.is_empty() { "still in use".to_owned() } else { format!("in use by {}", listed.join(", ")) };
+                let users = self
+                    .openstack
+                    .ports(&[("security_groups", id), ("fields", "id"), ("fields", "device_owner")])
+                    .await?;
+                let listed: Vec<String> =
+                    users.iter().map(|port| format!("port `{}` {}", port.id, port.device_owner)).collect();
+                *state = if listed.is_empty() {
+                    "still in use".to_owned()
+                } else {
+                    format!("in use by {}", listed.join(", "))
+                };
                 Ok(None)
             }
             Err(error) => Err(error.into()),

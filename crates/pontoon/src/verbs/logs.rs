@@ -16,6 +16,7 @@ use serde_json::json;
 use super::stack;
 use super::subject::{self, Containers, Located, Subject};
 use crate::cli;
+use crate::engine::chain;
 use crate::exit::{Exit, Failure};
 use crate::show::style::printable;
 use crate::show::{self, Output, Reader};
@@ -113,7 +114,7 @@ async fn of_host(site: &Site, seen: &Observed, host: &str) -> Result<Vec<Log>, F
         Failure::new(format!("cannot read the logs of host `{host}`")).caused_by(error).hint(error.hint())
     };
     let of = |source: String, text: String| Log { of: host.to_owned(), host: host.to_owned(), source, text };
-    let inside = async {
+    let inside = Box::pin(async {
         let session = site.hosts.session(host).await?;
         let mut logs = Vec::new();
         for (source, command) in [
@@ -124,14 +125,14 @@ async fn of_host(site: &Site, seen: &Observed, host: &str) -> Result<Vec<Log>, F
             logs.push(of(source.to_owned(), joined(&output.stdout, &output.stderr)));
         }
         Ok::<_, SiteError>(logs)
-    };
+    });
     // A host that did not answer a moment ago is not waited for once more.
     let why = match seen.hosts.get(host) {
         Some(HostView::Unreachable(reason)) => reason.clone(),
         None => "it does not run".to_owned(),
         Some(_) => match inside.await {
             Ok(logs) => return Ok(logs),
-            Err(error) => failure_text(&error),
+            Err(error) => chain(&error),
         },
     };
     let id = site.known(&Key::new(site.stack(), Kind::Host, host)).map(|known| known.id);
@@ -140,10 +141,6 @@ async fn of_host(site: &Site, seen: &Observed, host: &str) -> Result<Vec<Log>, F
     };
     let console = site.openstack.console_output(&id, None).await.map_err(|error| failed(&error.into()))?;
     Ok(vec![of(format!("console, for ssh does not get in: {why}"), console)])
-}
-
-fn failure_text(error: &SiteError) -> String {
-    crate::engine::chain(error)
 }
 
 fn source(command: &[String]) -> String {

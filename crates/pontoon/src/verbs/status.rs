@@ -39,7 +39,7 @@ pub(crate) async fn run(arguments: &cli::Status, output: &Output) -> Result<Exit
 
 async fn look(opened: &Opened) -> Result<Condition, SiteError> {
     let (site, stack) = (&opened.connected.site, &opened.file.loaded.stack);
-    let seen = site.observe(stack).await?;
+    let seen = Box::pin(site.observe(stack)).await?;
     let plan = Plan::up(stack, &seen);
     let place = Place { cloud: &opened.cloud, simulated: opened.connected.embedded.is_some() };
     let mut condition = Condition::of(stack, place, &seen, &plan);

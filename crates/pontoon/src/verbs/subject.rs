@@ -37,7 +37,7 @@ pub(super) struct Located {
 /// Looks at the cloud and finds `name` there.
 pub(super) async fn find(opened: &Opened, name: &str) -> Result<(Subject, Observed), Failure> {
     let stack = &opened.file.loaded.stack;
-    let looked = opened.connected.site.observe(stack).await;
+    let looked = Box::pin(opened.connected.site.observe(stack)).await;
     let seen = looked.map_err(|error| Failure::new("cannot look at the cloud").caused_by(&error).hint(error.hint()))?;
     Ok((resolve(stack, &seen, name)?, seen))
 }
@@ -47,10 +47,12 @@ impl Containers {
     pub(super) fn absence(&self, name: &str) -> Failure {
         let failure = Failure::new(format!("container `{name}` is not there"));
         let failure = self.unseen.iter().fold(failure, |failure, reason| failure.because(reason.as_str()));
-        match self.unseen.is_empty() {
-            true => failure.hint("`pontoon up` makes it".to_owned()),
-            false => failure.hint("`pontoon logs HOST` shows how far the host has come".to_owned()),
-        }
+        let hint = if self.unseen.is_empty() {
+            "`pontoon up` makes it"
+        } else {
+            "`pontoon logs HOST` shows how far the host has come"
+        };
+        failure.hint(hint.to_owned())
     }
 }
 

@@ -120,7 +120,7 @@ pub(crate) enum ContainerState {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct Balancer {
     pub(crate) name: String,
-    /// Octavia's word for whether it is settled, `STUCK` where that word has stood for too long; `None`: missing.
+    /// Octavia's word for whether it is settled; `None` where it is missing.
     pub(crate) provisioning: Option<String>,
     /// Octavia's word for whether it works.
     pub(crate) operating: Option<String>,
@@ -340,8 +340,7 @@ fn word(state: &Provisioning) -> String {
     match state {
         Provisioning::Active => "ACTIVE".to_owned(),
         Provisioning::Error => "ERROR".to_owned(),
-        Provisioning::Pending(word) => word.clone(),
-        Provisioning::Stuck(_) => "STUCK".to_owned(),
+        Provisioning::Pending(word) | Provisioning::Stuck(word) => word.clone(),
     }
 }
 

@@ -1,7 +1,8 @@
 //! What listens in a container, and what it answers.
 //!
 //! A service is recognised from what cloud-init was told: systemd units among the written files (if some command names
-//! them: a unit that nobody starts does not run), lines of `runcmd`, packages that bring a server. Its answer is a file
+//! them: a unit that nobody starts does not run) and the written scripts that they run, lines of `runcmd`, packages that
+//! bring a server. Its answer is a file
 //! that was written for it, or a page that says that it is simulated. It knows nothing of addresses and networks.
 
 use serde::{Deserialize, Serialize};
@@ -101,7 +102,7 @@ fn unit(declared: &Declared, path: &str, content: &[u8]) -> Option<Service> {
             .filter_map(|line| line.rsplit_once("PORT="))
             .find_map(|(_, port)| port.trim_matches('"').trim().parse().ok())
     };
-    let port = port(command).or_else(from_environment)?;
+    let port = port(command).or_else(from_environment).or_else(|| script_port(declared, command))?;
     let root = directory(command).or_else(|| value("WorkingDirectory").map(str::to_owned));
     Some(Service { port, started_by: StartedBy::Unit(name.to_owned()), root })
 }
@@ -126,6 +127,20 @@ fn port(command: &str) -> Option<u16> {
         .find_map(|(_, port)| port.parse().ok())
         .or_else(|| words.contains(&"http.server").then_some(8000))
         .or_else(|| (command.contains("hugo server") || command.contains("hugo serve")).then_some(1313))
+}
+
+/// The port that a written script binds, where the command runs one: an address of all interfaces with a number after it.
+fn script_port(declared: &Declared, command: &str) -> Option<u16> {
+    const EVERYWHERE: [&str; 6] = ["\"0.0.0.0\",", "'0.0.0.0',", "0.0.0.0:", "\"::\",", "(\"\",", "('',"];
+    let scripts = declared.files.iter().filter(|file| command.split_whitespace().any(|word| word == file.path));
+    scripts.into_iter().find_map(|script| {
+        let text = String::from_utf8_lossy(&script.content);
+        EVERYWHERE.iter().find_map(|address| {
+            let (_, rest) = text.split_once(address)?;
+            let rest = rest.trim_start();
+            rest.split(|letter: char| !letter.is_ascii_digit()).next()?.parse().ok()
+        })
+    })
 }
 
 fn directory(command: &str) -> Option<String> {

@@ -16,6 +16,15 @@ fn a_unit_listens_when_a_command_starts_it() {
 }
 
 #[test]
+fn a_unit_that_runs_a_written_script_listens_where_the_script_binds() {
+    for bind in [r#"Server(("0.0.0.0", 8080), Handler)"#, "listen('0.0.0.0:8080')", r#"Server(("", 8080), Handler)"#] {
+        let script = format!("- path: /opt/front/server.py\n  content: |\n    {bind}\n");
+        let unit = "- path: /etc/systemd/system/front.service\n  content: |\n    [Service]\n    ExecStart=/usr/bin/python3 /opt/front/server.py\n";
+        assert_eq!(ports(&format!("write_files:\n{script}{unit}runcmd:\n- systemctl start front\n")), [8080], "{bind}");
+    }
+}
+
+#[test]
 fn the_ways_to_name_a_port_are_known() {
     for (command, port) in [
         ("python3 -m http.server 8081 --directory /srv", 8081),

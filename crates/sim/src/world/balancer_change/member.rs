@@ -7,6 +7,8 @@ use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
 const MEMBER_UPDATE: &[&str] = &["weight", "backup", "monitor_address", "monitor_port"];
+/// What a member is known by, or cannot change: a batch names whole members, the present ones too.
+const MEMBER_FIXED: &[&str] = &["address", "protocol_port", "subnet_id"];
 
 impl World {
     /// Adds a member to a pool.
@@ -107,7 +109,9 @@ impl World {
             match present.get(&(member.address, member.protocol_port)) {
                 Some(id) => {
                     let Some(old) = self.members.get(id) else { continue };
-                    let mut new = overlay(old, &pick(given, MEMBER_UPDATE), &[&COMMON[..], MEMBER_UPDATE].concat())?;
+                    let mut change = pick(given, MEMBER_UPDATE);
+                    change.retain(|name, _| !MEMBER_FIXED.contains(&name.as_str()));
+                    let mut new = overlay(old, &change, &[&COMMON[..], MEMBER_UPDATE].concat())?;
                     new.meta.touch(now);
                     new.provisioning_status = Provisioning::PendingUpdate;
                     self.members.insert(id.clone(), new);
@@ -142,7 +146,7 @@ impl World {
             stuck: false,
         };
         required(given, "address")?;
-        let allowed = [&COMMON[..], &["address", "protocol_port", "subnet_id"], MEMBER_UPDATE].concat();
+        let allowed = [&COMMON[..], MEMBER_FIXED, MEMBER_UPDATE].concat();
         let member = overlay(&defaults, &pick(given, &allowed), &allowed)?;
         if let Some(subnet) = &member.subnet_id {
             self.subnet(caller, subnet).map_err(|_| not_found("Subnet", subnet))?;

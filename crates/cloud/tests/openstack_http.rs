@@ -187,6 +187,24 @@ async fn a_kept_token_that_the_cloud_no_longer_takes_is_replaced_in_its_file() {
 }
 
 #[tokio::test]
+async fn a_service_that_came_or_moved_since_the_last_run_is_found_by_a_new_login() {
+    let fake = Fake::start(|_, _| Reply::json(200, &json!({ "ports": [] }))).await;
+    let gone = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    for (then, now) in [("\"network\"", "\"network-to-come\"".to_owned()), (fake.url.as_str(), format!("http://{gone}"))] {
+        let directory = tempfile::tempdir().unwrap();
+        fake.client_with_tokens_in(directory.path()).ports(&[]).await.unwrap();
+        let file = std::fs::read_dir(directory.path()).unwrap().next().unwrap().unwrap().path();
+        let kept = std::fs::read_to_string(&file).unwrap();
+        std::fs::write(&file, kept.replace(then, &now)).unwrap();
+        let logins = fake.logins().len();
+        for _ in 0..2 {
+            fake.client_with_tokens_in(directory.path()).ports(&[]).await.unwrap();
+        }
+        assert_eq!(fake.logins().len(), logins + 1, "{now}: the new catalog is kept for the run after");
+    }
+}
+
+#[tokio::test]
 async fn the_login_names_user_project_and_domains() {
     let fake = Fake::start(|_, _| Reply::HangUp).await;
     fake.client().session().await.unwrap();

@@ -28,6 +28,16 @@ const SPARE_SECONDS: i64 = 60;
 pub struct Session {
     token: Secret,
     details: TokenDetails,
+    origin: Origin,
+}
+
+/// Where a session is from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Origin {
+    /// This run's login.
+    Login,
+    /// An earlier run's: its catalog is as old as its token, which may be a day, and services come and move.
+    Kept,
 }
 
 /// What Keystone says about a token.
@@ -61,7 +71,7 @@ impl Session {
     pub(super) fn from_login(response: &Response) -> Result<Self, Error> {
         let token = response.headers.get("x-subject-token").and_then(|token| token.to_str().ok());
         let token = token.ok_or_else(|| response.not_understood("it has no `X-Subject-Token`"))?;
-        Ok(Self { token: Secret::new(token), details: response.below("token")? })
+        Ok(Self { token: Secret::new(token), details: response.below("token")?, origin: Origin::Login })
     }
 
     /// The token itself.
@@ -77,6 +87,11 @@ impl Session {
     /// The id of the project that the token is for.
     pub fn project_id(&self) -> Option<&str> {
         self.details.project.as_ref().map(|project| project.id.as_str())
+    }
+
+    /// True for a session of an earlier run, whose catalog may be out of date.
+    pub(super) fn is_kept(&self) -> bool {
+        self.origin == Origin::Kept
     }
 
     /// True while the token can be used. One without an end is taken to have none.

@@ -11,6 +11,7 @@
 //! | 503 of another service | again | refused |
 //! | 502, 504 | again | [`Error::Unknown`]: a gateway lost the service's reply |
 //! | 401 | once, with a new token | once, with a new token: it was turned away at the door |
+//! | the catalog of an earlier run has no such service, or a wrong address for it | once, with a new login | the same |
 //! | anything else | refused | refused |
 //!
 //! A 500 to a POST is a refusal: the service says that it failed, and its message matters to the user. What it left behind
@@ -154,8 +155,13 @@ impl Client {
     pub async fn send(&self, request: &Request) -> Result<Response, Error> {
         let session = self.session().await?;
         let answer = self.send_with(request, &session).await;
-        let turned_away = matches!(&answer, Err(error) if error.status() == Some(StatusCode::UNAUTHORIZED));
-        if !turned_away {
+        let outdated = match &answer {
+            Ok(_) => false,
+            // A catalog that was kept since an earlier run: the service may have come or moved since.
+            Err(Error::NoEndpoint { .. } | Error::Unreachable { .. }) => session.is_kept(),
+            Err(error) => error.status() == Some(StatusCode::UNAUTHORIZED),
+        };
+        if !outdated {
             return answer;
         }
         let session = self.replace_session(&session).await?;
@@ -168,10 +174,10 @@ impl Client {
         self.deliver(&message).await
     }
 
-    /// A new login, unless another task has already made one since `refused` was turned away.
-    async fn replace_session(&self, refused: &Arc<Session>) -> Result<Arc<Session>, Error> {
+    /// A new login, unless another task has already made one since `outdated` was found to be so.
+    async fn replace_session(&self, outdated: &Arc<Session>) -> Result<Arc<Session>, Error> {
         let mut current = self.shared.session.lock().await;
-        if let Some(newer) = current.as_ref().filter(|session| session.token() != refused.token()) {
+        if let Some(newer) = current.as_ref().filter(|session| session.token() != outdated.token()) {
             return Ok(Arc::clone(newer));
         }
         self.shared.cache.forget();

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::super::config::{CloudConfig, Identity, Secret};
-use super::{Session, TokenDetails, login_request};
+use super::{Origin, Session, TokenDetails, login_request};
 
 /// The place of one cloud's token.
 #[derive(Clone, Debug)]
@@ -79,7 +79,7 @@ fn read(file: &Path) -> Option<Session> {
         return None;
     }
     let stored: Stored = serde_json::from_slice(&fs::read(file).ok()?).ok()?;
-    Some(Session { token: Secret::new(stored.token), details: stored.details })
+    Some(Session { token: Secret::new(stored.token), details: stored.details, origin: Origin::Kept })
 }
 
 fn write(file: &Path, session: &Session) -> std::io::Result<()> {

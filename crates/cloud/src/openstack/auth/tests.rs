@@ -140,7 +140,8 @@ fn a_token_is_exchanged_for_one_of_the_wanted_project_and_never_kept() {
 
 fn session(seconds: i64) -> Session {
     let expires_at = Some(Timestamp::now() + SignedDuration::from_secs(seconds));
-    Session { token: Secret::new("t"), details: TokenDetails { expires_at, ..TokenDetails::default() } }
+    let details = TokenDetails { expires_at, ..TokenDetails::default() };
+    Session { token: Secret::new("t"), details, origin: Origin::Login }
 }
 
 fn config() -> CloudConfig {

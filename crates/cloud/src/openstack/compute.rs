@@ -16,7 +16,7 @@ use super::request::{Request, Service, segment};
 pub use limits::{Limits, Quota, QuotaDetails, show_limits, show_quota_details};
 pub use servers::{
     Action, Address, NewServer, Server, ServerFault, ServerFlavor, ServerImage, ServerNetwork, act_on_server,
-    console_output, create_server, delete_server, list_servers, show_server,
+    console_output, create_server, delete_server, list_servers, set_server_metadata, show_server,
 };
 
 /// The microversion of all requests.

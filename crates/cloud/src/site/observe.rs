@@ -39,7 +39,7 @@ impl Site {
             self.compute(Some(stack)),
             self.balancers(!stack.balancers.is_empty()),
         )?;
-        let mut seen = self.together(project, network, compute, balancers);
+        let mut seen = together(project, network, compute, balancers);
         self.book.replace(seen.book());
         seen.hosts = self.look_into(stack, &seen.servers).await;
         Ok(seen)
@@ -50,7 +50,7 @@ impl Site {
         let project = self.project_id().await?;
         let (network, compute, balancers) =
             try_join!(self.network(&project, None), self.compute(None), self.balancers(false))?;
-        let seen = self.together(project, network, compute, balancers);
+        let seen = together(project, network, compute, balancers);
         self.book.replace(seen.book());
         Ok(seen)
     }
@@ -96,31 +96,6 @@ impl Site {
         let project = self.openstack.project_id().await?;
         project
             .ok_or_else(|| SiteError::Missing { what: "the project of the login (its token has no scope)".to_owned() })
-    }
-
-    fn together(
-        &self,
-        project: String,
-        network: network::Seen,
-        compute: Compute,
-        (balancer_api, balancers): balancers::Seen,
-    ) -> Observed {
-        let mut seen = Observed {
-            networks: network.networks,
-            external: network.external,
-            ports: network.ports,
-            security_groups: network.security_groups,
-            floating_ips: network.floating_ips,
-            catalogue: compute.catalogue,
-            server_groups: compute.server_groups,
-            servers: compute.servers,
-            balancers,
-            ..Observed::default()
-        };
-        seen.capabilities.extensions = network.extensions;
-        seen.capabilities.project_id = project;
-        seen.capabilities.balancer_api = balancer_api;
-        seen
     }
 
     async fn compute(&self, stack: Option<&Stack>) -> Result<Compute, SiteError> {
@@ -203,8 +178,10 @@ impl Site {
         let wanted: BTreeMap<String, &str> = stack.host_names().collect();
         let looks = servers.iter().filter(|server| server.status == "ACTIVE").filter_map(|server| {
             let group = stack.hosts.get(*wanted.get(&server.key.name)?)?;
+            // Boxed: there is one for each host, and each holds an ssh login.
             Some(async move {
-                let view = tokio::time::timeout(self.patience.look, self.look_inside(server, group.engine)).await;
+                let look = Box::pin(self.look_inside(server, group.engine));
+                let view = tokio::time::timeout(self.patience.look, look).await;
                 let view = match view {
                     Ok(Ok(view)) => view,
                     Ok(Err(error)) => HostView::Unreachable(chain(&error)),
@@ -217,6 +194,31 @@ impl Site {
         });
         join_all(looks).await.into_iter().collect()
     }
+}
+
+/// All lists in one place.
+fn together(
+    project: String,
+    network: network::Seen,
+    compute: Compute,
+    (balancer_api, balancers): balancers::Seen,
+) -> Observed {
+    let mut seen = Observed {
+        networks: network.networks,
+        external: network.external,
+        ports: network.ports,
+        security_groups: network.security_groups,
+        floating_ips: network.floating_ips,
+        catalogue: compute.catalogue,
+        server_groups: compute.server_groups,
+        servers: compute.servers,
+        balancers,
+        ..Observed::default()
+    };
+    seen.capabilities.extensions = network.extensions;
+    seen.capabilities.project_id = project;
+    seen.capabilities.balancer_api = balancer_api;
+    seen
 }
 
 /// An error with all its causes, in one line.

@@ -103,7 +103,7 @@ fn profile(scene: &Scene<'_>, host: &str, name: &str, service: &Service, inside:
     let (verb, write, reason) = match inside.profiles.get(name) {
         None => (Verb::Create, Write::Whole, "it does not exist"),
         Some(present) if *present == profile => return build.unchanged(key),
-        Some(present) if present.config.get(render::KEY_CONFIG).is_none_or(|owner| *owner != key.to_string()) => {
+        Some(present) if present.config.get(render::KEY_CONFIG) != Some(&key.to_string()) => {
             return build.blocked(
                 key.label(),
                 "a profile of this name lies on the host and is not this stack's",
@@ -181,8 +181,8 @@ fn dhcp_host(scene: &Scene<'_>, place: &Place, inside: &Inside, build: &mut Buil
 /// a container may come back to this one yet, and the profiles of services in the file stay.
 fn unused_profiles(scene: &Scene<'_>, host: &str, inside: &Inside, hides: bool, build: &mut Builder) {
     let used: BTreeSet<&str> = scene.places_on(host).map(|place| place.service.as_str()).collect();
-    let unused = |name: &str| !used.contains(name) && !(hides && scene.stack.services.contains_key(name));
-    for (name, profile) in inside.profiles.iter().filter(|(name, _)| unused(name)) {
+    let stays = |name: &str| used.contains(name) || (hides && scene.stack.services.contains_key(name));
+    for (name, profile) in inside.profiles.iter().filter(|(name, _)| !stays(name)) {
         let key = on(scene, Kind::Profile, host, name);
         if profile.config.get(render::KEY_CONFIG).is_some_and(|owner| *owner == key.to_string()) {
             let gone: Vec<Key> = inside.containers.keys().map(|name| scene.key(Kind::Container, name)).collect();

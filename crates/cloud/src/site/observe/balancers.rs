@@ -30,7 +30,7 @@ impl Site {
         let version = async { if wanted { self.balancer_api().await } else { Ok(None) } };
         let (version, found) = try_join!(version, found)?;
         if found.is_empty() || !wanted {
-            return Ok((version, found.iter().filter_map(|one| self.balancer(one, Parts::default())).collect()));
+            return Ok((version, found.iter().filter_map(|one| self.balancer(one, &Parts::default())).collect()));
         }
         let (listeners, pools, monitors) = try_join!(
             self.openstack.listeners(&filters),
@@ -49,7 +49,7 @@ impl Site {
                 monitors: &monitors,
                 members: Some(&members),
             };
-            self.balancer(one, parts)
+            self.balancer(one, &parts)
         });
         Ok((version, balancers.collect()))
     }
@@ -63,7 +63,7 @@ impl Site {
         self.constant.balancer_api.get_or_try_init(read).await.copied()
     }
 
-    fn balancer(&self, one: &load_balancer::LoadBalancer, parts: Parts<'_>) -> Option<Balancer> {
+    fn balancer(&self, one: &load_balancer::LoadBalancer, parts: &Parts<'_>) -> Option<Balancer> {
         let key: Key = one.description.parse().ok()?;
         if key.stack != self.stack || key.kind != Kind::Balancer {
             return None;

@@ -40,12 +40,11 @@ impl CloudInit {
             return Progress::Working("not started".to_owned());
         };
         match answer.status.as_str() {
-            "done" => Progress::Clean,
             "error" | "degraded" if !answer.errors.is_empty() => Progress::Failed(answer.errors.join("; ")),
             "error" => Progress::Failed(answer.detail),
             // No data source or switched off: there is nothing that it could have applied.
             "disabled" => Progress::Failed("cloud-init is disabled in this image".to_owned()),
-            "degraded" => Progress::Clean,
+            "done" | "degraded" => Progress::Clean,
             other => Progress::Working(other.to_owned()),
         }
     }

@@ -31,7 +31,9 @@ fn blocked(stack: &Stack, change: impl FnOnce(&mut Observed)) -> Vec<Blocked> {
 }
 
 fn reasons(blocked: &[Blocked]) -> String {
-    blocked.iter().map(|one| format!("{}: {}; {}\n", one.subject, one.reason, one.hint)).collect()
+    let lines: Vec<String> =
+        blocked.iter().map(|one| format!("{}: {}; {}", one.subject, one.reason, one.hint)).collect();
+    lines.join("\n")
 }
 
 fn steps_on<'a>(plan: &'a Plan, label: &str) -> Vec<&'a crate::plan::Step> {

@@ -209,7 +209,8 @@ impl Toy {
             }
             Action::CreatePort { name, mac, security_groups, port_security, pairs, .. } => {
                 Self::check_pairs(pairs)?;
-                if !port_security && !(security_groups.is_empty() && pairs.is_empty()) {
+                let bare = security_groups.is_empty() && pairs.is_empty();
+                if !port_security && !bare {
                     return Err("409: port security is off".to_owned());
                 }
                 let address = self.free_address()?;

@@ -31,7 +31,7 @@ pub(super) fn check(file: raw::File, files: &dyn Files, report: &Report) -> Resu
     let services: Vec<Result<_, Reported>> =
         services.into_iter().map(|(name, raw)| service(name, raw, &hosts, files, report)).collect();
     let services: IndexMap<String, Service> = services.into_iter().collect::<Result<_, _>>()?;
-    Ok(Stack {
+    let mut stack = Stack {
         name: given(stack)?,
         cloud: given(cloud)?,
         network: Network {
@@ -52,7 +52,13 @@ pub(super) fn check(file: raw::File, files: &dyn Files, report: &Report) -> Resu
             .map(|(name, raw)| balancer(raw.value, &services).map(|balancer| (name, balancer)))
             .collect::<Result<_, _>>()?,
         services,
-    })
+    };
+    for service in stack.services.values_mut() {
+        if let Some(group) = stack.hosts.get(&service.hosts) {
+            service.image = documents::as_served_to(group.engine, &service.image);
+        }
+    }
+    Ok(stack)
 }
 
 /// Every name that refers to something of the file. A file without any host group or service has got an error for that.

@@ -6,12 +6,26 @@ use serde_saphyr::granit_parser::ScalarStyle;
 
 use super::super::Files;
 use super::super::diagnostic::{Diagnostic, Place, Report, SourceText};
-use super::super::model::ContainerImage;
+use super::super::model::{ContainerImage, Engine};
 use super::super::tree::{self, Dialect, Scalar, Value};
 
 /// The simplestreams servers behind the remotes that LXD's and Incus's own clients know, by the remote's name.
 const SERVERS: [(&str, &str); 2] =
-    [("ubuntu", "https://cloud-images.ubuntu.com/releases/"), ("images", "https://images.linuxcontainers.org")];
+    [("ubuntu", "https://cloud-images.ubuntu.com/releases/"), ("images", INCUS_IMAGES)];
+/// What `images:` means to Incus. The Linux Containers project serves LXD no more.
+const INCUS_IMAGES: &str = "https://images.linuxcontainers.org";
+/// What `images:` means to LXD.
+const LXD_IMAGES: &str = "https://images.lxd.canonical.com";
+
+/// The image as the engine that will run it gets it: the same name leads to another server for each of the two.
+pub(super) fn as_served_to(engine: Engine, image: &ContainerImage) -> ContainerImage {
+    match (engine, image) {
+        (Engine::Lxd, ContainerImage::Simplestreams { server, alias }) if server == INCUS_IMAGES => {
+            ContainerImage::Simplestreams { server: LXD_IMAGES.to_owned(), alias: alias.clone() }
+        }
+        _ => image.clone(),
+    }
+}
 
 /// The image that `text` names, in the notation of the engines' own clients or as a file.
 pub(super) fn image(

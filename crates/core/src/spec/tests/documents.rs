@@ -131,7 +131,8 @@ fn an_image_is_an_alias_or_a_file() {
         alias: alias.to_owned(),
     };
     assert_eq!(image("ubuntu:24.04"), alias("https://cloud-images.ubuntu.com/releases/", "24.04"));
-    assert_eq!(image("images:debian/12"), alias("https://images.linuxcontainers.org", "debian/12"));
+    // The file's hosts run LXD; Incus has the server of the Linux Containers project.
+    assert_eq!(image("images:debian/12"), alias("https://images.lxd.canonical.com", "debian/12"));
     for (text, path) in
         [("./x.tar.zst", "./x.tar.zst"), ("x.tar.xz", "x.tar.xz"), ("file:y", "y"), ("z.squashfs", "z.squashfs")]
     {

@@ -57,6 +57,18 @@ pub enum SiteError {
         /// The failing module and the end of its log.
         reason: String,
     },
+    /// A container is well, and yet nothing answers at its address.
+    #[error("nothing answers at {place} of container `{name}`, {} s after its cloud-init ended clean: {last}", limit.as_secs())]
+    Silent {
+        /// The container.
+        name: String,
+        /// Its address, and the port where one is known.
+        place: String,
+        /// For how long it was asked.
+        limit: Duration,
+        /// What came of it last.
+        last: String,
+    },
     /// Children of a load balancer stay pending. The next plan replaces it.
     #[error("{what} stays {status} though its load balancer is settled")]
     Stuck {
@@ -106,6 +118,9 @@ impl SiteError {
             Self::Ssh(error) => error.hint(),
             Self::Identity(error) => error.hint(),
             Self::Deadline { .. } => Some("run the same command again: it goes on where this one stopped".to_owned()),
+            Self::Silent { name, .. } => Some(format!(
+                "`pontoon exec {name} -- ss -ltn` shows what listens there; the embedded cloud runs no programs and knows a port only from a command line in the user-data, such as `--port 8080`"
+            )),
             Self::CloudInit { .. } => {
                 Some("correct the user-data and run again; `pontoon logs` shows the whole log".to_owned())
             }

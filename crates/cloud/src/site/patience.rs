@@ -12,13 +12,15 @@ pub struct Patience {
     pub step: Duration,
     /// The children of a load balancer that is itself settled. On an idle small cloud the slowest took 32 s.
     pub stuck: Duration,
+    /// A container's service, after its cloud-init ended clean.
+    pub answer: Duration,
     /// A look into a host that may or may not answer.
     pub look: Duration,
 }
 
 impl Default for Patience {
     fn default() -> Self {
-        Self { step: Duration::from_mins(20), stuck: Duration::from_mins(3), look: Duration::from_secs(15) }
+        Self { step: Duration::from_mins(20), stuck: Duration::from_mins(3), answer: Duration::from_mins(3), look: Duration::from_secs(15) }
     }
 }
 

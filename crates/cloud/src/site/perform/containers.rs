@@ -188,11 +188,14 @@ impl Site {
                 Ok(None)
             }
         };
-        let what = match port {
-            Some(port) => format!("`{name}` to answer at {address}:{port}"),
-            None => format!("`{name}` to answer at {address}"),
-        };
-        until(&what, self.patience.step, look, waiting).await?;
+        let place = port.map_or_else(|| address.to_string(), |port| format!("{address}:{port}"));
+        let limit = self.patience.answer.min(self.patience.step);
+        match until(&format!("`{name}` to answer at {place}"), limit, look, waiting).await {
+            Err(SiteError::Deadline { last, .. }) => {
+                return Err(SiteError::Silent { name: name.to_owned(), place, limit, last });
+            }
+            other => other?,
+        }
         let proven = BTreeMap::from([(PROVEN.to_owned(), generation.to_owned())]);
         self.configure_container(host, name, &proven).await
     }

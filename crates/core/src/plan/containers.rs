@@ -68,7 +68,6 @@ fn changed(present: &Container, wanted: &str) -> String {
 
 pub(super) fn plan(scene: &Scene<'_>, fates: &Fates, build: &mut Builder) {
     let gone = leaving::unfenced(scene);
-    let hides = scene.ground.hosts.keys().any(|host| matches!(scene.contents(host), Contents::Unknown));
     for (host, _) in scene.stack.host_names() {
         let Contents::Known(inside) = scene.contents(&host) else { continue };
         let services: BTreeSet<&str> = scene.places_on(&host).map(|place| place.service.as_str()).collect();
@@ -87,7 +86,7 @@ pub(super) fn plan(scene: &Scene<'_>, fates: &Fates, build: &mut Builder) {
                 one.plan(fate, inside.containers.get(&place.container), build);
             }
         }
-        unused_profiles(scene, &host, inside, hides, build);
+        unused_profiles(scene, &host, inside, build);
     }
 }
 
@@ -177,17 +176,18 @@ fn dhcp_host(scene: &Scene<'_>, place: &Place, inside: &Inside, build: &mut Buil
     build.step(verb, &key, reason, &after, Action::PutDhcpHost { host, name, line });
 }
 
-/// Plans the removal of profiles that no wanted container on the host uses. Where some host hides what lies on it (`hides`),
-/// a container may come back to this one yet, and the profiles of services in the file stay.
-fn unused_profiles(scene: &Scene<'_>, host: &str, inside: &Inside, hides: bool, build: &mut Builder) {
-    let used: BTreeSet<&str> = scene.places_on(host).map(|place| place.service.as_str()).collect();
-    let stays = |name: &str| used.contains(name) || (hides && scene.stack.services.contains_key(name));
+/// Plans the removal of profiles of services whose containers do not belong on the host. A service that could have
+/// containers here keeps its profile, used or not.
+fn unused_profiles(scene: &Scene<'_>, host: &str, inside: &Inside, build: &mut Builder) {
+    let group = scene.ground.hosts.get(host);
+    let stays =
+        |name: &str| scene.stack.services.get(name).is_some_and(|service| Some(&service.hosts.as_str()) == group);
     for (name, profile) in inside.profiles.iter().filter(|(name, _)| !stays(name)) {
         let key = on(scene, Kind::Profile, host, name);
         if profile.config.get(render::KEY_CONFIG).is_some_and(|owner| *owner == key.to_string()) {
             let gone: Vec<Key> = inside.containers.keys().map(|name| scene.key(Kind::Container, name)).collect();
             let action = Action::DeleteProfile { host: host.to_owned(), name: name.clone() };
-            build.step(Verb::Delete, &key, "no container here uses it", &gone, action);
+            build.step(Verb::Delete, &key, "no container of its service belongs here", &gone, action);
         }
     }
 }

@@ -75,8 +75,7 @@ async fn rounds(engine: &Engine<'_>, stack: &Stack, lease: &mut Option<Lease>) -
         made.extend(plan.steps.iter().filter(|step| step.verb == Verb::Create).flat_map(|step| step.keys.clone()));
         let driven = drive(engine, &plan).await;
         if lease.as_ref().is_some_and(Lease::is_lost) {
-            let hint = Some("wait until the other one is done, then run again".to_owned());
-            return engine.failed(vec!["the lease on the stack was lost to another writer".to_owned()], hint);
+            return super::lease::lost(engine);
         }
         if engine.stop.is_cancelled() {
             return engine.stopped(again);

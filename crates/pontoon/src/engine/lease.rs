@@ -18,6 +18,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::{Engine, chain};
+use crate::event::Report;
 
 /// How long a lease is good for without being renewed.
 const TERM: Duration = Duration::from_mins(2);
@@ -32,6 +33,8 @@ pub(crate) struct Holder {
     machine: String,
     /// The process.
     pid: u32,
+    /// How often its leases are renewed.
+    renewal: Duration,
 }
 
 impl Holder {
@@ -40,7 +43,18 @@ impl Holder {
         let machine = rustix::system::uname().nodename().to_string_lossy().replace([' ', '/'], "-");
         let user =
             std::env::var("USER").or_else(|_| std::env::var("LOGNAME")).unwrap_or_else(|_| "somebody".to_owned());
-        Self { who: format!("{}@{machine}", user.replace(' ', "-")), machine, pid: std::process::id() }
+        Self {
+            who: format!("{}@{machine}", user.replace(' ', "-")),
+            machine,
+            pid: std::process::id(),
+            renewal: RENEWAL,
+        }
+    }
+
+    /// A process of somebody else's on another machine.
+    #[cfg(test)]
+    pub(crate) fn elsewhere(who: &str, pid: u32, renewal: Duration) -> Self {
+        Self { who: format!("{who}@elsewhere"), machine: "elsewhere".to_owned(), pid, renewal }
     }
 
     fn write(&self, stack: &str, until: Timestamp) -> String {
@@ -228,6 +242,12 @@ pub(super) async fn end(engine: &Engine<'_>, lease: Option<Lease>) {
     }
 }
 
+/// How a run ends whose lease another writer took.
+pub(super) fn lost(engine: &Engine<'_>) -> Report {
+    let hint = Some("wait until the other one is done, then run again".to_owned());
+    engine.failed(vec!["the lease on the stack was lost to another writer".to_owned()], hint)
+}
+
 impl Drop for Lease {
     fn drop(&mut self) {
         self.renewal.abort();
@@ -280,7 +300,7 @@ async fn keep(
 ) {
     let mut revision = group.revision_number;
     loop {
-        tokio::time::sleep(RENEWAL).await;
+        tokio::time::sleep(holder.renewal).await;
         match renew(&client, &group.id, revision, &stack, &holder).await {
             Ok(renewed) => revision = renewed.revision_number,
             Err(error) if error.is_stale() || error.is_not_found() => {

@@ -1,6 +1,7 @@
 //! The proof: every balancer and all that belongs to it is ACTIVE and ONLINE, and it answered through its floating IP.
 
 use std::net::Ipv4Addr;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use pontoon_cloud::openstack::load_balancer::LoadBalancerStatus;
@@ -16,6 +17,8 @@ const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 /// How long one question through a floating IP may take.
 const ANSWER_LIMIT: Duration = Duration::from_secs(10);
+/// Silences in a row from a balancer that does not admit everybody, until it is taken that this machine is not admitted.
+const SILENCES: u32 = 5;
 
 /// Why there is no proof.
 pub(super) enum Unproven {
@@ -59,8 +62,21 @@ async fn prove_balancer(
     let scheme = if balancer.protocol == Protocol::Http { "http" } else { "tcp" };
     let endpoint = Endpoint { balancer: name.to_owned(), url: format!("{scheme}://{authority}/") };
     if !empty {
+        let admits_all = balancer.allow.iter().any(|from| from.prefix_len() == 0);
+        let silences = AtomicU32::new(0);
         until(engine, &format!("balancer `{name}` to answer at {}", endpoint.url), async || {
-            Ok(answer(engine, address, balancer, &endpoint.url).await)
+            match answer(engine, address, balancer, &endpoint.url).await {
+                Ok(()) => Ok(None),
+                Err(Unanswered::Silence(_)) if !admits_all && silences.fetch_add(1, Ordering::Relaxed) + 1 >= SILENCES => {
+                    let text = format!(
+                        "balancer `{name}` is ONLINE and gives this machine no answer at {}, which its `allow` may not admit",
+                        endpoint.url
+                    );
+                    engine.sink.event(&Event::Note { text: &text });
+                    Ok(None)
+                }
+                Err(Unanswered::Silence(reason) | Unanswered::Failing(reason)) => Ok(Some(reason)),
+            }
         })
         .await?;
     }
@@ -120,11 +136,20 @@ fn offline(tree: &LoadBalancerStatus, empty: bool) -> Option<String> {
         .next()
 }
 
-/// What is wrong with the answer through a floating IP; any HTTP answer but one of the balancer's own failing proves
-/// that a request got through all layers.
-async fn answer(engine: &Engine<'_>, address: Ipv4Addr, balancer: &Balancer, url: &str) -> Option<String> {
+/// Why there is no good answer through a floating IP.
+enum Unanswered {
+    /// None came: something on the way drops it, or does not lead there yet.
+    Silence(String),
+    /// The balancer answered that it has nobody to ask.
+    Failing(String),
+}
+
+/// Asks through a floating IP; any HTTP answer but one of the balancer's own failing proves that a request got through
+/// all layers.
+async fn answer(engine: &Engine<'_>, address: Ipv4Addr, balancer: &Balancer, url: &str) -> Result<(), Unanswered> {
     if balancer.protocol == Protocol::Tcp {
-        return engine.site.hosts.outside().dial(address, balancer.listen).await.err().map(|error| chain(&error));
+        let dialled = engine.site.hosts.outside().dial(address, balancer.listen).await;
+        return dialled.map(drop).map_err(|error| Unanswered::Silence(chain(&error)));
     }
     let url = format!("{}{}", url.trim_end_matches('/'), balancer.monitor_path.as_deref().unwrap_or("/"));
     let client = reqwest::Client::builder()
@@ -132,14 +157,12 @@ async fn answer(engine: &Engine<'_>, address: Ipv4Addr, balancer: &Balancer, url
         .timeout(ANSWER_LIMIT)
         .redirect(reqwest::redirect::Policy::none())
         .build()
-        .map_err(|error| chain(&error));
-    let client = match client {
-        Ok(client) => client,
-        Err(reason) => return Some(reason),
-    };
+        .map_err(|error| Unanswered::Failing(chain(&error)))?;
     match client.get(&url).send().await {
-        Ok(reply) if reply.status().is_server_error() => Some(format!("it answered {}", reply.status())),
-        Ok(_) => None,
-        Err(error) => Some(chain(&error)),
+        Ok(reply) if reply.status().is_server_error() => {
+            Err(Unanswered::Failing(format!("it answered {}", reply.status())))
+        }
+        Ok(_) => Ok(()),
+        Err(error) => Err(Unanswered::Silence(chain(&error))),
     }
 }

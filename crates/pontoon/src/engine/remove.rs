@@ -60,6 +60,9 @@ async fn rounds(engine: &Engine<'_>, lease: &mut Option<Lease>) -> Report {
             }
         }
         let driven = drive(engine, &plan).await;
+        if lease.as_ref().is_some_and(Lease::is_lost) {
+            return super::lease::lost(engine);
+        }
         if engine.stop.is_cancelled() {
             return engine.stopped("pontoon down");
         }

@@ -2,5 +2,14 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+mod attachments;
+mod changes;
+mod cloud_init;
+mod clouds;
 mod crash;
+mod down;
+mod drift;
+mod faults;
 mod fixture;
+mod shop;
+mod writers;

@@ -1,0 +1,110 @@
+//! Services that stumble: what they refuse for a while, answer with an error, answer late, or do without answering. One
+//! `up` gets through all of it, and nothing is there twice.
+
+use pontoon_sim::world::faults::{Effect, Fault, When};
+
+use super::fixture::{Bench, example};
+use crate::event::RunOutcome;
+
+fn fault(method: &str, path: &str, then: Effect, count: u32) -> Fault {
+    Fault { when: When::Matches { method: method.to_owned(), path: path.to_owned() }, then, count }
+}
+
+/// What an `up` of the blog leaves in a cloud that nobody disturbs, and how many requests it makes.
+async fn undisturbed() -> (Vec<String>, u64) {
+    static UNDISTURBED: tokio::sync::OnceCell<(Vec<String>, u64)> = tokio::sync::OnceCell::const_new();
+    let look = UNDISTURBED.get_or_init(|| async {
+        let bench = Bench::new().await;
+        assert_eq!(bench.up(&example("blog", &[])).await.outcome, RunOutcome::Converged);
+        (bench.traces("blog"), bench.cloud.world().request_count())
+    });
+    look.await.clone()
+}
+
+/// One `up` in spite of these faults.
+async fn gets_through(faults: &[Fault]) {
+    let (expected, _) = undisturbed().await;
+    let bench = Bench::new().await;
+    faults.iter().for_each(|fault| bench.cloud.world().add_fault(fault.clone()));
+    let stack = example("blog", &[]);
+    let report = bench.up(&stack).await;
+    assert_eq!(report.outcome, RunOutcome::Converged, "{faults:?}: {report:?}");
+    assert_eq!(bench.visit(&report, "web").await.unwrap().0, 200, "{faults:?}");
+    bench.cloud.world().clear_faults();
+    assert!(bench.plan(&stack).await.is_empty(), "{faults:?}");
+    assert_eq!(bench.traces("blog"), expected, "{faults:?}");
+}
+
+#[tokio::test]
+async fn a_service_that_is_busy_for_a_moment_is_asked_again() {
+    let busy = Effect::Status { code: 503, retry_after: Some(0) };
+    gets_through(&[
+        fault("POST", "/ports$", busy.clone(), 1),
+        fault("GET", "/servers/detail$", busy.clone(), 2),
+        fault("POST", "/loadbalancers$", busy, 1),
+    ])
+    .await;
+}
+
+#[tokio::test]
+async fn too_many_requests_are_repeated_later() {
+    let slower = Effect::Status { code: 429, retry_after: Some(0) };
+    gets_through(&[fault("GET", "/security-groups$", slower.clone(), 2), fault("POST", "/servers$", slower, 1)]).await;
+}
+
+#[tokio::test]
+async fn an_error_of_the_service_is_followed_by_another_look() {
+    let broken = Effect::Status { code: 500, retry_after: None };
+    for (method, path) in [
+        ("POST", "/floatingips$"),
+        ("POST", "/ports$"),
+        ("POST", "/servers$"),
+        ("POST", "/loadbalancers$"),
+        ("POST", "/security-group-rules$"),
+        ("PUT", "/subnets/"),
+        ("GET", "/ports$"),
+    ] {
+        gets_through(&[fault(method, path, broken.clone(), 1)]).await;
+    }
+}
+
+#[tokio::test]
+async fn late_answers_are_waited_for() {
+    let late = Effect::Delay { milliseconds: 200 };
+    gets_through(&[
+        fault("POST", "/servers$", late.clone(), 1),
+        fault("POST", "/loadbalancers$", late.clone(), 1),
+        fault("GET", "/ports$", late, 1),
+    ])
+    .await;
+}
+
+#[tokio::test]
+async fn a_security_group_that_is_still_in_use_is_deleted_a_little_later() {
+    let bench = Bench::new().await;
+    bench.built(&example("blog", &[])).await;
+    let in_use = Effect::Status { code: 409, retry_after: None };
+    bench.cloud.world().add_fault(fault("DELETE", "/security-groups/", in_use, 5));
+    let report = bench.down("blog").await;
+    assert_eq!(report.outcome, RunOutcome::Removed, "{report:?}");
+    assert_eq!(bench.traces("blog"), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn lost_requests_and_lost_answers_make_no_twins() {
+    let (_, requests) = undisturbed().await;
+    for seed in 1..=12_u64 {
+        let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        let faults: Vec<Fault> = (0..4)
+            .map(|_| {
+                // Marsaglia's xorshift64: the same faults for the same seed.
+                state ^= state << 13;
+                state ^= state >> 7;
+                state ^= state << 17;
+                let then = if state & 1 == 0 { Effect::CloseAfterHandling } else { Effect::CloseBeforeHandling };
+                Fault { when: When::Ordinal(2 + (state >> 8) % (requests - 1)), then, count: 1 }
+            })
+            .collect();
+        gets_through(&faults).await;
+    }
+}

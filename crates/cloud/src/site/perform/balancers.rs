@@ -189,12 +189,9 @@ impl Site {
             return self.settled(&id, &balancer.name, waiting).await;
         }
         let port = self.book.id(&Key::new(&balancer.stack, Kind::VipPort, balancer.name.as_str()))?;
-        // Octavia has a group of its own on this port; it stays.
-        let present = self.openstack.port(&port).await?;
-        let mut all = present.security_groups;
-        all.extend(groups.into_iter().filter(|group| !all.contains(group)).collect::<Vec<_>>());
-        let change = PortChange { security_groups: Some(all), ..PortChange::default() };
-        self.openstack.update_port(&port, &change, present.revision_number).await?;
+        // In place of Octavia's own group, which lets everybody in to every listener: what any group admits passes.
+        let change = PortChange { security_groups: Some(groups), ..PortChange::default() };
+        self.openstack.update_port(&port, &change, None).await?;
         Ok(())
     }
 

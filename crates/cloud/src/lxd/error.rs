@@ -114,6 +114,15 @@ impl LxdError {
         matches!(self, Self::Refused { code: 412, .. })
     }
 
+    /// True where an instance is in the middle of something else, such as a stop while its profile is changed. Nothing
+    /// is wrong: the same request passes when that has ended. Daemons say so only in words.
+    pub fn is_busy(&self) -> bool {
+        match self {
+            Self::Refused { message, .. } | Self::Failed { message, .. } => message.contains("is busy running"),
+            _ => false,
+        }
+    }
+
     /// True where a change may or may not have been applied.
     pub fn is_unknown(&self) -> bool {
         matches!(self, Self::Unknown { .. } | Self::TimedOut { .. })
@@ -143,4 +152,25 @@ impl LxdError {
 /// The ssh error inside, where the way to the daemon is ssh.
 fn ssh_error(source: &io::Error) -> Option<&SshError> {
     source.get_ref()?.downcast_ref()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_engine_that_is_only_busy_is_told_from_one_that_refuses() {
+        let refused = |code: u16, message: &str| LxdError::Refused {
+            endpoint: "lxd0".to_owned(),
+            method: "PUT".to_owned(),
+            path: "/1.0/profiles/hugo".to_owned(),
+            code,
+            message: message.to_owned(),
+        };
+        // As LXD 5.0.2 puts it.
+        let busy = "The following instances failed to update (profile change still saved):\n - Project: default, \
+                    Instance: hugo-0: Failed to create instance update operation: Instance is busy running a \"stop\" operation\n";
+        assert!(refused(500, busy).is_busy());
+        assert!(!refused(400, "Invalid config key: \"limits.cpus\"").is_busy());
+    }
 }

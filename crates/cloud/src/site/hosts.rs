@@ -36,6 +36,15 @@ struct State {
     ways: BTreeMap<String, Way>,
     host_keys: BTreeMap<String, HostKeyCheck>,
     sessions: BTreeMap<String, Session>,
+    /// Clients of the engines, each over the session of its host. They have found their socket, and keep connections.
+    engines: BTreeMap<String, lxd::Client>,
+}
+
+impl State {
+    fn drop_connections(&mut self, host: &str) {
+        self.sessions.remove(host);
+        self.engines.remove(host);
+    }
 }
 
 impl Hosts {
@@ -71,13 +80,13 @@ impl Hosts {
     pub(super) fn forget(&self, host: &str) {
         self.with(|state| {
             state.host_keys.remove(host);
-            state.sessions.remove(host);
+            state.drop_connections(host);
         });
     }
 
     /// Drops the connection to a host, so that the next one begins afresh.
     pub(super) fn disconnect(&self, host: &str) {
-        self.with(|state| state.sessions.remove(host));
+        self.with(|state| state.drop_connections(host));
     }
 
     fn with<T>(&self, work: impl FnOnce(&mut State) -> T) -> T {
@@ -106,7 +115,10 @@ impl Hosts {
             limit: self.patience.look,
         };
         let session = Session::connect(transport, &options).await?;
-        self.with(|state| state.sessions.insert(host.to_owned(), session.clone()));
+        self.with(|state| {
+            state.drop_connections(host);
+            state.sessions.insert(host.to_owned(), session.clone());
+        });
         Ok(session)
     }
 
@@ -122,15 +134,21 @@ impl Hosts {
 
     /// The container engine of a host.
     pub async fn engine(&self, host: &str, engine: Engine) -> Result<lxd::Client, SiteError> {
-        let session = self.session(host).await?;
-        let sockets = render::engine_sockets(engine).iter().copied();
-        Ok(lxd::Client::new(SocketOverSsh::new(session, sockets)))
+        self.engine_at(host, render::engine_sockets(engine)).await
     }
 
     /// The container engine of a host, whichever it is.
     pub async fn any_engine(&self, host: &str) -> Result<lxd::Client, SiteError> {
+        self.engine_at(host, &SocketOverSsh::USUAL_SOCKETS).await
+    }
+
+    /// The client that there is, or a new one that looks for the engine's socket among `sockets`.
+    async fn engine_at(&self, host: &str, sockets: &[&str]) -> Result<lxd::Client, SiteError> {
         let session = self.session(host).await?;
-        Ok(lxd::Client::new(SocketOverSsh::new(session, SocketOverSsh::USUAL_SOCKETS)))
+        Ok(self.with(|state| {
+            let new = || lxd::Client::new(SocketOverSsh::new(session, sockets.iter().copied()));
+            state.engines.entry(host.to_owned()).or_insert_with(new).clone()
+        }))
     }
 
     /// Opens a TCP connection from a host to an address on its network.

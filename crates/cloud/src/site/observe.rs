@@ -29,6 +29,11 @@ pub(super) const METADATA_USER_DATA: &str = "pontoon.user-data";
 /// Where a server keeps its ssh host key, once the console log told it.
 pub(super) const METADATA_HOST_KEY: &str = "pontoon.host-key";
 
+/// What a host is asked one after another: to let us in, how its cloud-init is, what its engine has, what its dnsmasq
+/// knows. One that lets nobody in is given up after the first; a small one in the middle of a container's first boot
+/// needed more than 15 s for all of them.
+const QUESTIONS: u32 = 4;
+
 impl Site {
     /// Looks at everything that `stack` stands on and at everything of it that exists.
     pub async fn observe(&self, stack: &Stack) -> Result<Observed, SiteError> {
@@ -181,13 +186,12 @@ impl Site {
             // Boxed: there is one for each host, and each holds an ssh login.
             Some(async move {
                 let look = Box::pin(self.look_inside(server, group.engine));
-                let view = tokio::time::timeout(self.patience.look, look).await;
+                let limit = self.patience.look * QUESTIONS;
+                let view = tokio::time::timeout(limit, look).await;
                 let view = match view {
                     Ok(Ok(view)) => view,
                     Ok(Err(error)) => HostView::Unreachable(chain(&error)),
-                    Err(_) => {
-                        HostView::Unreachable(format!("it did not answer within {} s", self.patience.look.as_secs()))
-                    }
+                    Err(_) => HostView::Unreachable(format!("it did not answer within {} s", limit.as_secs())),
                 };
                 (server.key.name.clone(), view)
             })

@@ -45,7 +45,7 @@ impl Site {
             Action::CreateFloatingIp { external_id, port } => self.create_floating_ip(key, external_id, port).await,
             Action::MoveFloatingIp { id, port, adopt } => self.move_floating_ip(key, id, port, *adopt).await,
             Action::PutProfile { host, name, description, profile, write } => {
-                self.put_profile(host, name, description, profile, *write).await
+                self.put_profile(host, (name, description), profile, *write, waiting).await
             }
             Action::DeleteProfile { host, name } => self.delete_profile(host, name).await,
             Action::ImportImage { host, image } => self.import_image(key, host, image, waiting).await,
@@ -54,12 +54,14 @@ impl Site {
             Action::CreateContainer { host, name, image, config } => {
                 self.create_container(host, name, image, config).await
             }
-            Action::ConfigureContainer { host, name, config } => self.configure_container(host, name, config).await,
-            Action::StartContainer { host, name } => self.start_container(host, name).await,
+            Action::ConfigureContainer { host, name, config } => {
+                self.configure_container(host, name, config, waiting).await
+            }
+            Action::StartContainer { host, name } => self.start_container(host, name, waiting).await,
             Action::AwaitContainer { host, name, address, port, generation } => {
                 self.await_container(host, name, (*address, *port), generation, waiting).await
             }
-            Action::DeleteContainer { host, name } => self.delete_container(host, name).await,
+            Action::DeleteContainer { host, name } => self.delete_container(host, name, waiting).await,
             Action::CreateBalancer { parts, write } => self.create_balancer(key, parts, *write).await,
             Action::AwaitBalancer { balancer } => self.await_balancer(balancer, waiting).await,
             Action::DeleteBalancer { id } => self.delete_balancer(id, waiting).await,

@@ -18,17 +18,18 @@ use crate::lxd::{
     Simplestreams, StateAction,
 };
 
-/// How long a command in a container may take that only asks for a state.
-const ASK_LIMIT: Duration = Duration::from_secs(30);
+/// How long a command in a container may take that only asks for a state. On a small host, in the middle of the first
+/// boot, the start of cloud-init's Python alone took half a minute.
+const ASK_LIMIT: Duration = Duration::from_mins(2);
 
 impl Site {
     pub(super) async fn put_profile(
         &self,
         host: &str,
-        name: &str,
-        description: &str,
+        (name, description): (&str, &str),
         profile: &Profile,
         write: Write,
+        waiting: Waiting<'_>,
     ) -> Result<(), SiteError> {
         let engine = self.hosts.any_engine(host).await?;
         let content = ProfileContent {
@@ -37,10 +38,12 @@ impl Site {
             devices: profile.devices.clone(),
         };
         match write {
-            Write::Whole => engine.create_profile(&NewProfile { name: name.to_owned(), content }).await?,
-            Write::Part => engine.replace_profile(name, &content, None).await?,
+            Write::Whole => Ok(engine.create_profile(&NewProfile { name: name.to_owned(), content }).await?),
+            // The engine passes the change on to every instance that uses the profile, and saves it even if one is busy.
+            Write::Part => {
+                self.when_free(name, async || engine.replace_profile(name, &content, None).await, waiting).await
+            }
         }
-        Ok(())
     }
 
     pub(super) async fn delete_profile(&self, host: &str, name: &str) -> Result<(), SiteError> {
@@ -124,26 +127,51 @@ impl Site {
         host: &str,
         name: &str,
         config: &BTreeMap<String, String>,
+        waiting: Waiting<'_>,
     ) -> Result<(), SiteError> {
         let patch = InstancePatch { config: config.clone(), ..InstancePatch::default() };
-        self.hosts.any_engine(host).await?.patch_instance(name, &patch, None).await?;
-        Ok(())
+        let engine = self.hosts.any_engine(host).await?;
+        self.when_free(name, async || engine.patch_instance(name, &patch, None).await, waiting).await
     }
 
-    pub(super) async fn start_container(&self, host: &str, name: &str) -> Result<(), SiteError> {
+    pub(super) async fn start_container(&self, host: &str, name: &str, waiting: Waiting<'_>) -> Result<(), SiteError> {
         let engine = self.hosts.any_engine(host).await?;
-        engine.set_instance_state(name, StateAction::Start, self.patience.step).await?;
-        Ok(())
+        let start = async || engine.set_instance_state(name, StateAction::Start, self.patience.step).await;
+        self.when_free(name, start, waiting).await
     }
 
-    pub(super) async fn delete_container(&self, host: &str, name: &str) -> Result<(), SiteError> {
+    pub(super) async fn delete_container(&self, host: &str, name: &str, waiting: Waiting<'_>) -> Result<(), SiteError> {
         let engine = self.hosts.any_engine(host).await?;
-        match engine.set_instance_state(name, StateAction::ForceStop, self.patience.step).await {
+        let delete = async || match engine.set_instance_state(name, StateAction::ForceStop, self.patience.step).await {
+            Err(error) if error.is_busy() => Err(error),
             // Stopped already, or gone: the deletion tells.
-            Ok(()) | Err(LxdError::Refused { .. } | LxdError::Failed { .. }) => {}
-            Err(error) => return Err(error.into()),
+            Ok(()) | Err(LxdError::Refused { .. } | LxdError::Failed { .. }) => {
+                engine.delete_instance(name, self.patience.step).await
+            }
+            Err(error) => Err(error),
+        };
+        match self.when_free(name, delete, waiting).await {
+            Err(SiteError::Engine(error)) => gone(Err(error)),
+            other => other,
         }
-        gone(engine.delete_instance(name, self.patience.step).await)
+    }
+
+    /// Does `work` as soon as the engine has nothing else to do with the instances that it is about.
+    async fn when_free(
+        &self,
+        name: &str,
+        mut work: impl AsyncFnMut() -> Result<(), LxdError>,
+        waiting: Waiting<'_>,
+    ) -> Result<(), SiteError> {
+        let look = async |state: &mut String| match work().await {
+            Ok(()) => Ok(Some(())),
+            Err(error) if error.is_busy() => {
+                *state = chain(&error);
+                Ok(None)
+            }
+            Err(error) => Err(error.into()),
+        };
+        until(&format!("`{name}` to be free for a change"), self.patience.step, look, waiting).await
     }
 
     /// Waits for cloud-init in the container, then for its address to answer a neighbour, and notes that it did.
@@ -171,9 +199,9 @@ impl Site {
                     let place = format!("container `{name}` on host `{host}`");
                     Err(SiteError::CloudInit { place, reason: format!("{reason}\n{}", log.trim_end()) })
                 }
-                // Too early: the container has no init yet that could answer.
-                Err(LxdError::Refused { message, .. } | LxdError::Failed { message, .. }) => {
-                    *state = message;
+                // Too early, the container having no init yet that could answer, or too busy to answer in time.
+                Err(error @ (LxdError::Refused { .. } | LxdError::Failed { .. } | LxdError::TimedOut { .. })) => {
+                    *state = chain(&error);
                     Ok(None)
                 }
                 Err(error) => Err(error.into()),
@@ -197,7 +225,7 @@ impl Site {
             other => other?,
         }
         let proven = BTreeMap::from([(PROVEN.to_owned(), generation.to_owned())]);
-        self.configure_container(host, name, &proven).await
+        self.configure_container(host, name, &proven, waiting).await
     }
 
     /// Whether a container's address answers its host.

@@ -11,6 +11,7 @@ use std::time::Duration;
 use pontoon_cloud::site::SiteError;
 use pontoon_core::plan::Plan;
 use serde_json::{Value, json};
+use tokio::signal::unix::{SignalKind, signal};
 
 use super::stack::{self, Opened};
 use crate::cli;
@@ -30,7 +31,7 @@ pub(crate) async fn run(arguments: &cli::Status, output: &Output) -> Result<Exit
     // What cannot be looked at for the first time is a wrong command; later it is a cloud that stumbles.
     let condition = look(&opened).await.map_err(|error| failure(&error))?;
     if arguments.watch {
-        watch(&opened, condition, output).await;
+        watch(&opened, condition, output).await?;
         return Ok(Exit::Done);
     }
     show(&condition, output);
@@ -54,7 +55,10 @@ async fn look(opened: &Opened) -> Result<Condition, SiteError> {
 
 /// Looks again and again until Ctrl-C. A terminal is redrawn each time; others get a new text or object where
 /// something changed.
-async fn watch(opened: &Opened, first: Condition, output: &Output) {
+async fn watch(opened: &Opened, first: Condition, output: &Output) -> Result<(), Failure> {
+    // Listened for from before the first text on: a Ctrl-C between two waits must not be lost.
+    let mut interrupts =
+        signal(SignalKind::interrupt()).map_err(|error| Failure::new("cannot listen for Ctrl-C").caused_by(&error))?;
     let redraws = output.reader == Reader::Person && std::io::stdout().is_terminal();
     let mut last: Option<Result<Condition, String>> = None;
     let mut next = Ok(first);
@@ -83,7 +87,7 @@ async fn watch(opened: &Opened, first: Condition, output: &Output) {
         };
         tokio::select! {
             looked = looked => next = looked,
-            _ = tokio::signal::ctrl_c() => return,
+            _ = interrupts.recv() => return Ok(()),
         }
     }
 }

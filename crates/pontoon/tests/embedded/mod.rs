@@ -181,6 +181,7 @@ pub(crate) fn last_of(lines: &str) -> Value {
 
 /// The status of `GET url`.
 pub(crate) fn get(url: &str) -> u16 {
+    let _ = rustls::crypto::ring::default_provider().install_default();
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(async {
         let client = reqwest::Client::builder().no_proxy().build().unwrap();

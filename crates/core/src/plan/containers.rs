@@ -77,11 +77,16 @@ pub(super) fn plan(scene: &Scene<'_>, fates: &Fates, build: &mut Builder) {
                 image(scene, &host, &service.image, inside, build);
             }
         }
+        // All of them before any container starts: dnsmasq gives nobody an address that it still knows as another's.
+        for place in scene.places_on(&host) {
+            dhcp_host(scene, place, inside, build);
+        }
+        let mut gone = gone.clone();
+        gone.extend(inside.dhcp_hosts.keys().map(|name| on(scene, Kind::DhcpHost, &host, name)));
         for (number, place) in scene.numbered_places_on(&host) {
             if let (Some(service), Some((generation, fate))) =
                 (scene.stack.services.get(&place.service), fates.get(number))
             {
-                dhcp_host(scene, place, inside, build);
                 let one = One { scene, place, service, generation, gone: &gone };
                 one.plan(fate, inside.containers.get(&place.container), build);
             }
@@ -161,7 +166,8 @@ fn dhcp_host(scene: &Scene<'_>, place: &Place, inside: &Inside, build: &mut Buil
     }
     let key = on(scene, Kind::DhcpHost, &place.host, &place.container);
     let line = render::dhcp_host(place.mac, &place.container, place.address);
-    let after = [scene.key(Kind::Host, &place.host)];
+    // A container that is replaced goes first: while it runs it would ask for its address again.
+    let after = [scene.key(Kind::Host, &place.host), scene.key(Kind::Container, &place.container)];
     let (host, name) = (place.host.clone(), place.container.clone());
     let (verb, reason) = match inside.dhcp_hosts.get(&place.container) {
         Some(present) if present.trim() == line.trim() => return build.unchanged(key),
@@ -219,7 +225,7 @@ struct One<'a> {
     place: &'a Place,
     service: &'a Service,
     generation: &'a str,
-    /// Hosts that go before it may start.
+    /// Hosts that go, and what dnsmasq learns and forgets, before it may start.
     gone: &'a [Key],
 }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
+use pontoon_core::address::Mac;
 use pontoon_core::key::Key;
 use pontoon_core::observed::Profile;
 use pontoon_core::plan::{self, PROVEN, Write};
@@ -92,10 +93,20 @@ impl Site {
         Ok(())
     }
 
-    /// dnsmasq forgets a line only when it is told to read all of them again.
+    /// dnsmasq forgets a line only when it is told to read all of them again, and a lease only when it is given back or
+    /// ends: until then nobody else would be given the address.
     pub(super) async fn remove_dhcp_host(&self, host: &str, name: &str) -> Result<(), SiteError> {
-        let command = format!("sudo rm -f {}/{name} && sudo systemctl reload dnsmasq", render::DHCP_HOSTS_DIRECTORY);
-        self.hosts.run(host, &command, &[]).await?;
+        let file = format!("{}/{name}", render::DHCP_HOSTS_DIRECTORY);
+        let (_, line) = self.hosts.try_run(host, &format!("cat {file}"), &[]).await?;
+        // Before the file goes: once it is gone, no later plan knows whose lease it was.
+        if let Some((mac, address)) = card_and_address(&line) {
+            let command = format!("sudo dhcp_release {} {address} {mac}", render::BRIDGE);
+            let (status, complaint) = self.hosts.try_run(host, &command, &[]).await?;
+            if !status.success() {
+                tracing::warn!("{address} stays leased on host `{host}` until its lease ends: {}", complaint.trim());
+            }
+        }
+        self.hosts.run(host, &format!("sudo rm -f {file} && sudo systemctl reload dnsmasq"), &[]).await?;
         Ok(())
     }
 
@@ -235,6 +246,12 @@ impl Site {
             None => self.hosts.run(host, &format!("ping -c1 -W1 {address}"), &[]).await.map(drop),
         }
     }
+}
+
+/// What a line of dnsmasq's says: which card has which address.
+fn card_and_address(line: &str) -> Option<(Mac, Ipv4Addr)> {
+    let mut fields = line.trim().split(',');
+    Some((fields.next()?.parse().ok()?, fields.next()?.parse().ok()?))
 }
 
 /// What a command in a container prints, whatever its exit code: cloud-init's says less than its words.

@@ -240,7 +240,10 @@ restore_ifupdown() {
 start_dnsmasq() {
     mkdir -p "$DHCP_HOSTS"
     chmod 755 "$DHCP_HOSTS"
-    systemctl cat dnsmasq.service >/dev/null 2>&1 || install_packages dnsmasq
+    # dhcp_release: a lease outlives its container, and until it ends nobody else is given the address.
+    if ! systemctl cat dnsmasq.service >/dev/null 2>&1 || ! command -v dhcp_release >/dev/null; then
+        install_packages dnsmasq dnsmasq-utils
+    fi
     # The package asks to be the system's own resolver; this one serves containers and leaves lo alone.
     if ! grep -qs '^DNSMASQ_EXCEPT="lo"$' /etc/default/dnsmasq; then
         echo 'DNSMASQ_EXCEPT="lo"' >>/etc/default/dnsmasq

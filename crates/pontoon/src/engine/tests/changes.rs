@@ -198,3 +198,66 @@ async fn services_and_balancers_come_and_go() {
     assert_eq!(bench.traces("site"), alone);
     assert_eq!(instance(&bench, &one, "pages-0").await.created_at, kept, "what did not change was not touched");
 }
+
+#[tokio::test]
+async fn a_service_is_scaled_to_nothing_and_back() {
+    let bench = Bench::new().await;
+    bench.built(&website("hello", &[])).await;
+    let report = bench.built(&website("hello", &["services.pages.replicas=0"])).await;
+    assert_eq!(bench.visit(&report, "web").await.unwrap().0, 503, "the balancer is there and has nobody to ask");
+    let report = bench.built(&website("hello", &[])).await;
+    assert_eq!(bench.visit(&report, "web").await, Some((200, "hello".to_owned())));
+}
+
+#[tokio::test]
+async fn two_services_exchange_their_addresses() {
+    let bench = Bench::new().await;
+    let (pages, notes) = (service("pages", "hello"), service("notes", "a note"));
+    let both = "  notes: {service: notes, listen: 80, floating_ip: true}\n";
+    let text = format!("{HEAD}services:\n{pages}{notes}balancers:\n{WEB}{both}");
+    for (first, second) in [("100", "101"), ("101", "100")] {
+        let sets =
+            [format!("services.pages.address=192.168.0.{first}"), format!("services.notes.address=192.168.0.{second}")];
+        let report = bench.built(&stack(&text, &sets.each_ref().map(String::as_str))).await;
+        assert_eq!(bench.visit(&report, "web").await, Some((200, "hello".to_owned())));
+        assert_eq!(bench.visit(&report, "notes").await, Some((200, "a note".to_owned())));
+    }
+}
+
+#[tokio::test]
+async fn an_address_that_became_free_serves_another_container_at_once() {
+    let bench = Bench::new().await;
+    bench.built(&website("hello", &["services.pages.replicas=2"])).await;
+    bench.built(&website("hello", &[])).await;
+    let (pages, notes) = (service("pages", "hello"), service("notes", "a note"));
+    let both = "  notes: {service: notes, listen: 80, floating_ip: true}\n";
+    let text = format!("{HEAD}services:\n{pages}{notes}balancers:\n{WEB}{both}");
+    let report = bench.built(&stack(&text, &["services.notes.address=192.168.0.101"])).await;
+    assert_eq!(bench.visit(&report, "notes").await, Some((200, "a note".to_owned())));
+}
+
+#[tokio::test]
+async fn a_balancer_changes_what_it_speaks_and_checks() {
+    let bench = Bench::new().await;
+    for sets in [
+        ["balancers.web.protocol=http", "services.pages.announce.monitor=[{http: /}]"],
+        ["balancers.web.protocol=tcp", "services.pages.announce.monitor=[{http: /}]"],
+        ["balancers.web.protocol=tcp", "services.pages.announce.monitor=[{tcp: 8080}]"],
+        ["balancers.web.protocol=http", "services.pages.announce.monitor=[{tcp: 8080}]"],
+    ] {
+        let report = bench.up(&website("hello", &sets)).await;
+        assert_eq!(report.outcome, RunOutcome::Converged, "{sets:?}: {report:?}");
+        assert!(bench.plan(&website("hello", &sets)).await.is_empty(), "{sets:?}");
+        let url = report.endpoints[0].url.replace("tcp://", "http://");
+        assert_eq!(reqwest::get(url).await.unwrap().text().await.unwrap(), "hello", "{sets:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_service_that_listens_nowhere_is_proven_by_its_address() {
+    let bench = Bench::new().await;
+    let text = format!("{HEAD}services:\n  worker: {{image: ubuntu:24.04, replicas: 2}}\n");
+    let report = bench.built(&stack(&text, &[])).await;
+    assert_eq!(report.endpoints, []);
+    assert_eq!(bench.down("site").await.outcome, RunOutcome::Removed);
+}

@@ -3,6 +3,7 @@
 
 use std::net::Ipv4Addr;
 
+use pontoon_cloud::openstack::network::NewFloatingIp;
 use pontoon_core::spec::model::Stack;
 use pontoon_sim::NetworkOwner;
 use pontoon_sim::world::Meta;
@@ -163,4 +164,39 @@ async fn a_subnet_without_a_router_to_the_outside_blocks_with_the_command_that_h
     let why = blocked(&bench, &example("blog", &[])).await;
     assert!(why.contains("no router connects subnet 192.168.0.0/24 to it"), "{why}");
     assert!(why.contains("openstack router add subnet"), "{why}");
+}
+
+#[tokio::test]
+async fn a_cloud_that_takes_its_time_is_waited_for() {
+    let bench = Bench::with(|config| {
+        let moment = std::time::Duration::from_millis(150);
+        let delays = &mut config.delays;
+        (delays.server, delays.server_delete, delays.balancer) = (moment, moment, moment);
+        (delays.balancer_change, delays.guest_boot, delays.guest_cloud_init) = (moment, moment, moment);
+        (delays.container_start, delays.container_cloud_init) = (moment, moment);
+    })
+    .await;
+    let report = bench.built(&example("blog", &["services.hugo.replicas=2"])).await;
+    assert_eq!(bench.visit(&report, "web").await.unwrap().0, 200);
+    let report = bench.built(&example("blog", &["balancers.web.address=192.168.0.201"])).await;
+    assert_eq!(bench.visit(&report, "web").await.unwrap().0, 200);
+    assert_eq!(bench.down("blog").await.outcome, RunOutcome::Removed);
+    assert_eq!(bench.traces("blog"), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn an_own_floating_ip_is_used_and_given_back() {
+    let bench = Bench::new().await;
+    let client = bench.client();
+    let networks = client.networks(&[("name", "external")]).await.unwrap();
+    let new = NewFloatingIp { floating_network_id: networks[0].id.clone(), ..NewFloatingIp::default() };
+    let own = client.create_floating_ip(&new).await.unwrap();
+    let set = format!("balancers.web.floating_ip={}", own.floating_ip_address);
+    let report = bench.built(&example("blog", &[&set])).await;
+    assert!(report.endpoints[0].url.contains(&own.floating_ip_address), "{report:?}");
+    assert_eq!(bench.visit(&report, "web").await.unwrap().0, 200);
+    assert_eq!(bench.down("blog").await.outcome, RunOutcome::Removed);
+    let left = client.floating_ips(&[]).await.unwrap();
+    assert_eq!(left.len(), 1);
+    assert_eq!((left[0].id.as_str(), left[0].port_id.as_deref()), (own.id.as_str(), None));
 }

@@ -19,6 +19,7 @@ fn ids(bench: &Bench) -> Vec<String> {
 #[tokio::test]
 async fn down_leaves_what_is_not_of_the_stack() {
     let bench = Bench::new().await;
+    let at_first = pools(&bench);
     let client = bench.client();
     let networks = client.networks(&[]).await.unwrap();
     let id = |name: &str| networks.iter().find(|network| network.name == name).unwrap().id.clone();
@@ -49,8 +50,19 @@ async fn down_leaves_what_is_not_of_the_stack() {
     assert_eq!(bench.down("blog").await.outcome, RunOutcome::Removed);
     assert_eq!(ids(&bench), before);
     assert_eq!(bench.traces("blog2"), theirs);
+    assert_eq!(pools(&bench), vec![("192.168.0.2".to_owned(), "192.168.0.20".to_owned())], "the neighbour needs it so");
     assert_eq!(bench.visit(&beside, "web").await.unwrap().0, 200);
     assert!(bench.plan(&neighbour).await.is_empty());
+
+    assert_eq!(bench.down("blog2").await.outcome, RunOutcome::Removed);
+    assert_eq!(pools(&bench), at_first, "the last one gives Neutron its addresses back");
+}
+
+/// The allocation pools of the network that stacks share.
+fn pools(bench: &Bench) -> Vec<(String, String)> {
+    let subnets = bench.cloud.world().change(|world| world.subnets.clone());
+    let subnet = subnets.values().find(|subnet| subnet.meta.name == "default").unwrap();
+    subnet.allocation_pools.iter().map(|pool| (pool.start.to_string(), pool.end.to_string())).collect()
 }
 
 #[tokio::test]

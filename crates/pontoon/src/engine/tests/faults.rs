@@ -90,21 +90,73 @@ async fn a_security_group_that_is_still_in_use_is_deleted_a_little_later() {
     assert_eq!(bench.traces("blog"), Vec::<String>::new());
 }
 
+/// A few requests among the next so many that are lost, or whose answers are: the same ones for the same seed.
+fn losses(seed: u64, first: u64, requests: u64) -> Vec<Fault> {
+    let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    let one = |_| {
+        // Marsaglia's xorshift64.
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        let then = if state & 1 == 0 { Effect::CloseAfterHandling } else { Effect::CloseBeforeHandling };
+        Fault { when: When::Ordinal(first + (state >> 8) % requests), then, count: 1 }
+    };
+    (0..4).map(one).collect()
+}
+
+#[tokio::test]
+async fn a_stack_is_taken_away_in_spite_of_lost_requests_and_answers() {
+    for seed in 1..=8 {
+        let bench = Bench::new().await;
+        bench.built(&example("blog", &[])).await;
+        let faults = losses(seed, bench.cloud.world().request_count() + 1, 40);
+        faults.iter().for_each(|fault| bench.cloud.world().add_fault(fault.clone()));
+        let report = bench.down("blog").await;
+        assert_eq!(report.outcome, RunOutcome::Removed, "seed {seed}: {faults:?}: {report:?}");
+        bench.cloud.world().clear_faults();
+        assert_eq!(bench.traces("blog"), Vec::<String>::new(), "seed {seed}: {faults:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_shop_gets_through_losses_as_well() {
+    let sets = ["services.front.replicas=3", "services.api.replicas=2", "services.search.replicas=1"];
+    let stack = example("shop", &sets);
+    let bench = Bench::new().await;
+    bench.built(&stack).await;
+    let (expected, requests) = (bench.traces("shop"), bench.cloud.world().request_count());
+    for seed in 1..=4 {
+        let bench = Bench::new().await;
+        let faults = losses(seed, 2, requests - 1);
+        faults.iter().for_each(|fault| bench.cloud.world().add_fault(fault.clone()));
+        let report = bench.up(&stack).await;
+        assert_eq!(report.outcome, RunOutcome::Converged, "seed {seed}: {faults:?}: {report:?}");
+        bench.cloud.world().clear_faults();
+        assert!(bench.plan(&stack).await.is_empty(), "seed {seed}: {faults:?}");
+        assert_eq!(bench.traces("shop"), expected, "seed {seed}: {faults:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_token_that_is_revoked_on_the_way_is_asked_for_anew() {
+    let bench = std::sync::Arc::new(Bench::new().await);
+    let cloud = std::sync::Arc::downgrade(&bench);
+    bench.watch(move |attempt| {
+        if attempt.method == "POST"
+            && attempt.url.ends_with("/servers")
+            && let Some(bench) = cloud.upgrade()
+        {
+            bench.cloud.world().change(|world| world.tokens.clear());
+        }
+    });
+    let report = bench.built(&example("blog", &[])).await;
+    assert_eq!(bench.visit(&report, "web").await.unwrap().0, 200);
+}
+
 #[tokio::test]
 async fn lost_requests_and_lost_answers_make_no_twins() {
     let (_, requests) = undisturbed().await;
     for seed in 1..=12_u64 {
-        let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15);
-        let faults: Vec<Fault> = (0..4)
-            .map(|_| {
-                // Marsaglia's xorshift64: the same faults for the same seed.
-                state ^= state << 13;
-                state ^= state >> 7;
-                state ^= state << 17;
-                let then = if state & 1 == 0 { Effect::CloseAfterHandling } else { Effect::CloseBeforeHandling };
-                Fault { when: When::Ordinal(2 + (state >> 8) % (requests - 1)), then, count: 1 }
-            })
-            .collect();
-        gets_through(&faults).await;
+        gets_through(&losses(seed, 2, requests - 1)).await;
     }
 }

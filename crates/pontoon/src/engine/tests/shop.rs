@@ -115,3 +115,27 @@ async fn without_port_security_one_host_carries_all_fourteen() {
     assert_eq!(shown(&bench, &report, "shop", 6).await, containers("front", 6));
     assert_eq!(shown(&bench, &report, "api", 5).await, containers("api", 5));
 }
+
+#[tokio::test]
+async fn hosts_that_were_deleted_are_made_again_the_jump_host_too() {
+    let bench = Bench::new().await;
+    let stack = example("shop", &["services.front.replicas=3", "services.api.replicas=2"]);
+    bench.built(&stack).await;
+    let all = bench.traces("shop");
+    let client = bench.client();
+    for gone in [["lxd1"].as_slice(), &["lxd0"], &["lxd0", "lxd1"]] {
+        for name in gone {
+            let servers = client.servers(&[]).await.unwrap();
+            let id = &servers.iter().find(|server| server.name == *name).unwrap().id;
+            client.delete_server(id).await.unwrap();
+            while client.server(id).await.is_ok() {
+                tokio::task::yield_now().await;
+            }
+        }
+        let report = bench.up(&stack).await;
+        assert_eq!(report.outcome, RunOutcome::Converged, "{gone:?}: {report:?}");
+        assert!(bench.plan(&stack).await.is_empty(), "{gone:?}");
+        assert_eq!(shown(&bench, &report, "shop", 3).await, containers("front", 3), "{gone:?}");
+        assert_eq!(bench.traces("shop"), all, "{gone:?}");
+    }
+}

@@ -37,6 +37,11 @@ const QUESTIONS: u32 = 4;
 impl Site {
     /// Looks at everything that `stack` stands on and at everything of it that exists.
     pub async fn observe(&self, stack: &Stack) -> Result<Observed, SiteError> {
+        // Dozens of requests side by side make a large future, which belongs on the heap.
+        Box::pin(self.observe_all(stack)).await
+    }
+
+    async fn observe_all(&self, stack: &Stack) -> Result<Observed, SiteError> {
         self.hosts.set_ways(plan::ways(stack));
         let project = self.project_id().await?;
         let (network, compute, balancers) = try_join!(

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use super::stack::{self, Ask};
+use super::stack::{self, Ask, Interrupts};
 use crate::cli;
 use crate::connect::{self, Wanted};
 use crate::engine;
@@ -12,13 +12,12 @@ use crate::load;
 use crate::show::Output;
 
 pub(crate) async fn run(arguments: &cli::Down, output: &Output) -> Result<Exit, Failure> {
-    let (name, cloud) = match (&arguments.stack, &arguments.options.cloud) {
-        (Some(name), Some(cloud)) => (name.clone(), cloud.clone()),
-        _ => {
-            let directory = arguments.directory.as_deref().unwrap_or(Path::new("."));
-            let stack = load::load(directory, &arguments.options)?.loaded.stack;
-            (stack.name, stack.cloud)
-        }
+    let (name, cloud) = if let (Some(name), Some(cloud)) = (&arguments.stack, &arguments.options.cloud) {
+        (name.clone(), cloud.clone())
+    } else {
+        let directory = arguments.directory.as_deref().unwrap_or(Path::new("."));
+        let stack = load::load(directory, &arguments.options)?.loaded.stack;
+        (stack.name, stack.cloud)
     };
     let connected = connect::connect(Wanted {
         stack: &name,
@@ -31,7 +30,8 @@ pub(crate) async fn run(arguments: &cli::Down, output: &Output) -> Result<Exit, 
     let sink = output.sink();
     let question = format!("Take the stack `{name}` away from cloud `{cloud}`?");
     let consent = Ask { yes: arguments.yes, question: &question, output };
-    let engine = stack::engine(&connected, &cloud, Some(arguments.pace), sink.as_ref(), &consent);
-    let report = engine::remove(&engine).await;
+    let interrupts = Interrupts::listen()?;
+    let engine = stack::engine(&connected, &cloud, Some(arguments.pace), sink.as_ref(), &consent, &interrupts);
+    let report = interrupts.unless_given_up(Box::pin(engine::remove(&engine))).await?;
     Ok(stack::finish(&report, sink.as_ref()))
 }

@@ -1,6 +1,6 @@
 //! `pontoon plan`: what `up` would do, and why.
 
-use super::stack::{self, Ask};
+use super::stack::{self, Ask, Interrupts};
 use crate::cli;
 use crate::engine;
 use crate::event::{PlanView, Purpose};
@@ -13,7 +13,8 @@ pub(crate) async fn run(arguments: &cli::Plan, output: &Output) -> Result<Exit, 
     let described = &opened.file.loaded.stack;
     let sink = output.sink();
     let nothing_is_lost = Ask { yes: false, question: "", output };
-    let engine = stack::engine(&opened.connected, &opened.cloud, None, sink.as_ref(), &nothing_is_lost);
+    let interrupts = Interrupts::listen()?;
+    let engine = stack::engine(&opened.connected, &opened.cloud, None, sink.as_ref(), &nothing_is_lost, &interrupts);
     let (_, plan) = engine::planned(&engine, described)
         .await
         .map_err(|error| Failure::new("cannot look at the cloud").caused_by(&error).hint(error.hint()))?;

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use pontoon_core::plan::Plan;
+use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use crate::cli::{Pace, StackOptions};
@@ -53,6 +54,7 @@ pub(crate) fn engine<'a>(
     pace: Option<Pace>,
     sink: &'a dyn Sink,
     consent: &'a (dyn Consent + Sync),
+    interrupts: &Interrupts,
 ) -> Engine<'a> {
     let endpoint = connected.embedded.as_ref().map(|running| running.endpoint.as_str());
     let simulated = connected.embedded.is_some();
@@ -63,27 +65,47 @@ pub(crate) fn engine<'a>(
         simulated,
         sink,
         at_once: pace.map_or(8, |pace| usize::from(pace.at_once)),
-        stop: stop_on_interrupt(),
+        stop: interrupts.stop.clone(),
         consent,
         holder: Holder::this_process(),
         begun: Instant::now(),
     }
 }
 
-/// The first Ctrl-C stops the run after what is running; the second ends the program where it stands, which the next
-/// run recovers from.
-fn stop_on_interrupt() -> CancellationToken {
-    let token = CancellationToken::new();
-    let stop = token.clone();
-    tokio::spawn(async move {
-        if tokio::signal::ctrl_c().await.is_ok() {
-            stop.cancel();
+/// What the user does with Ctrl-C, and the system with SIGTERM: the first stops the run after what is running, the second
+/// ends it where it stands, which the next run recovers from.
+pub(crate) struct Interrupts {
+    stop: CancellationToken,
+    give_up: CancellationToken,
+}
+
+impl Interrupts {
+    /// Listens from now on.
+    pub(crate) fn listen() -> Result<Self, Failure> {
+        let listen = |kind| signal(kind).map_err(|error| Failure::new("cannot listen for Ctrl-C").caused_by(&error));
+        let (mut interrupt, mut terminate) = (listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?);
+        let (stop, give_up) = (CancellationToken::new(), CancellationToken::new());
+        let tokens = [stop.clone(), give_up.clone()];
+        tokio::spawn(async move {
+            for token in tokens {
+                tokio::select! {
+                    _ = interrupt.recv() => {}
+                    _ = terminate.recv() => {}
+                }
+                token.cancel();
+            }
+        });
+        Ok(Self { stop, give_up })
+    }
+
+    /// What `work` comes to, unless the user gives up on it.
+    pub(crate) async fn unless_given_up<T>(&self, work: impl Future<Output = T>) -> Result<T, Failure> {
+        tokio::select! {
+            result = work => Ok(result),
+            () = self.give_up.cancelled() => Err(Failure::new("given up while requests were running")
+                .hint("run the same command again: it looks at what became of them".to_owned())),
         }
-        if tokio::signal::ctrl_c().await.is_ok() {
-            std::process::exit(i32::from(Exit::Failed.code()));
-        }
-    });
-    token
+    }
 }
 
 /// Shows how a run ended and makes an exit code of it.

@@ -1,6 +1,6 @@
 //! `pontoon up`: make the cloud as the file says, and prove that it works.
 
-use super::stack::{self, Ask};
+use super::stack::{self, Ask, Interrupts};
 use crate::cli;
 use crate::engine;
 use crate::exit::{Exit, Failure};
@@ -11,7 +11,9 @@ pub(crate) async fn run(arguments: &cli::Up, output: &Output) -> Result<Exit, Fa
     let opened = stack::open(&target.directory, &target.options, Some(arguments.pace), output).await?;
     let sink = output.sink();
     let consent = Ask { yes: arguments.yes, question: "Delete and replace what the plan says?", output };
-    let engine = stack::engine(&opened.connected, &opened.cloud, Some(arguments.pace), sink.as_ref(), &consent);
-    let report = engine::converge(&engine, &opened.file.loaded.stack).await;
+    let interrupts = Interrupts::listen()?;
+    let engine =
+        stack::engine(&opened.connected, &opened.cloud, Some(arguments.pace), sink.as_ref(), &consent, &interrupts);
+    let report = interrupts.unless_given_up(Box::pin(engine::converge(&engine, &opened.file.loaded.stack))).await?;
     Ok(stack::finish(&report, sink.as_ref()))
 }

@@ -39,7 +39,7 @@ fn main() -> ExitCode {
         Err(error) => return cli::refuse(&error).into(),
     };
     let output = Output::new(cli.global.json, cli.global.color);
-    trace(cli.global.verbose);
+    trace(cli.global.verbose, &output);
     // TLS has one provider in this program. That there is one already is as good.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let ended = tokio::runtime::Runtime::new()
@@ -56,13 +56,15 @@ fn main() -> ExitCode {
 }
 
 /// What the program says of itself while it works goes to standard error, and only when it is asked for.
-/// `PONTOON_LOG` takes the filters of the crate tracing, such as `pontoon_cloud=trace`.
-fn trace(verbose: u8) {
+/// `PONTOON_LOG` takes the filters of the crate tracing, such as `pontoon_cloud=trace`; empty it counts as not set.
+fn trace(verbose: u8, output: &Output) {
     let asked = match verbose {
         0 => "off",
         1 => "info,pontoon=debug,pontoon_cloud=debug",
         _ => "debug,pontoon=trace,pontoon_cloud=trace",
     };
-    let filter = EnvFilter::try_from_env("PONTOON_LOG").unwrap_or_else(|_| EnvFilter::new(asked));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let set = std::env::var("PONTOON_LOG").ok().filter(|filters| !filters.is_empty());
+    let filter = set.and_then(|filters| EnvFilter::try_new(filters).ok()).unwrap_or_else(|| EnvFilter::new(asked));
+    let colored = output.stderr.is_colored();
+    tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colored).with_writer(std::io::stderr).init();
 }

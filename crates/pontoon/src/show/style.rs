@@ -33,6 +33,11 @@ impl Style {
         Self { colored }
     }
 
+    /// Whether it colours anything.
+    pub(crate) fn is_colored(self) -> bool {
+        self.colored
+    }
+
     pub(crate) fn green(self, text: &str) -> String {
         self.wrap("32", text)
     }

@@ -19,7 +19,7 @@ const FRUITLESS_ROUNDS: usize = 3;
 /// What a stack's cloud looks like and what is to be done about it.
 pub(crate) async fn planned(engine: &Engine<'_>, stack: &Stack) -> Result<(Observed, Plan), SiteError> {
     engine.sink.event(&Event::Observing);
-    let mut seen = engine.site.observe(stack).await?;
+    let mut seen = Box::pin(engine.site.observe(stack)).await?;
     let mut plan = Plan::up(stack, &seen);
     // Quotas matter only to what makes something, and most looks find nothing to make.
     if plan.blocked.is_empty() && plan.steps.iter().any(|step| step.verb == Verb::Create) {
@@ -92,6 +92,9 @@ async fn rounds(engine: &Engine<'_>, stack: &Stack, lease: &mut Option<Lease>) -
         Ok(endpoints) => {
             let outcome = if lease.is_some() { RunOutcome::Converged } else { RunOutcome::Unchanged };
             Report { endpoints, ..engine.report(outcome) }
+        }
+        Err(super::prove::Unproven::Stopped) if lease.as_ref().is_some_and(Lease::is_lost) => {
+            super::lease::lost(engine)
         }
         Err(super::prove::Unproven::Stopped) => engine.stopped(again),
         Err(super::prove::Unproven::Because(reason, hint)) => engine.failed(vec![reason], hint),

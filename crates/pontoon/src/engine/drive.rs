@@ -83,6 +83,6 @@ async fn perform(engine: &Engine<'_>, plan: &Plan, number: usize) -> (usize, Out
 impl Driven {
     /// Whether anything at all was done.
     pub(super) fn progressed(&self) -> bool {
-        self.run.states().iter().any(|state| *state == State::Ended(Outcome::Done))
+        self.run.states().contains(&State::Ended(Outcome::Done))
     }
 }

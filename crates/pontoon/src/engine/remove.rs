@@ -23,7 +23,7 @@ async fn rounds(engine: &Engine<'_>, lease: &mut Option<Lease>) -> Report {
     let mut unknown = Vec::new();
     for round in 0..MOST_ROUNDS {
         engine.sink.event(&Event::Observing);
-        let seen = match engine.site.observe_remains().await {
+        let seen = match Box::pin(engine.site.observe_remains()).await {
             Ok(seen) => seen,
             Err(error) => return engine.failed_by("looking at the cloud", &error),
         };

@@ -5,6 +5,7 @@ use pontoon_cloud::lxd::StateAction;
 use pontoon_cloud::openstack::compute::Action;
 use pontoon_core::spec::model::Stack;
 use pontoon_sim::world::balancer::Provisioning;
+use pontoon_sim::world::floating::FloatingIp;
 use pontoon_sim::world::security::Direction;
 use std::time::Duration;
 
@@ -117,7 +118,7 @@ async fn a_floating_ip_that_was_taken_off_leads_to_the_balancer_again() {
     let site = website().await;
     site.0.cloud.world().change(|world| {
         let key = "pontoon:blog:floating-ip/vip-web";
-        world.floatingips.values_mut().filter(|one| one.meta.description == key).for_each(|one| one.release());
+        world.floatingips.values_mut().filter(|one| one.meta.description == key).for_each(FloatingIp::release);
     });
     // The next request of anybody's lets the sockets follow.
     site.0.client().floating_ips(&[]).await.unwrap();

@@ -6,6 +6,12 @@ use pontoon_sim::world::faults::{Effect, Fault, When};
 use super::fixture::{Bench, example};
 use crate::event::RunOutcome;
 
+fn befall(bench: &Bench, faults: &[Fault]) {
+    for fault in faults {
+        bench.cloud.world().add_fault(fault.clone());
+    }
+}
+
 fn fault(method: &str, path: &str, then: Effect, count: u32) -> Fault {
     Fault { when: When::Matches { method: method.to_owned(), path: path.to_owned() }, then, count }
 }
@@ -25,7 +31,7 @@ async fn undisturbed() -> (Vec<String>, u64) {
 async fn gets_through(faults: &[Fault]) {
     let (expected, _) = undisturbed().await;
     let bench = Bench::new().await;
-    faults.iter().for_each(|fault| bench.cloud.world().add_fault(fault.clone()));
+    befall(&bench, faults);
     let stack = example("blog", &[]);
     let report = bench.up(&stack).await;
     assert_eq!(report.outcome, RunOutcome::Converged, "{faults:?}: {report:?}");
@@ -110,7 +116,7 @@ async fn a_stack_is_taken_away_in_spite_of_lost_requests_and_answers() {
         let bench = Bench::new().await;
         bench.built(&example("blog", &[])).await;
         let faults = losses(seed, bench.cloud.world().request_count() + 1, 40);
-        faults.iter().for_each(|fault| bench.cloud.world().add_fault(fault.clone()));
+        befall(&bench, &faults);
         let report = bench.down("blog").await;
         assert_eq!(report.outcome, RunOutcome::Removed, "seed {seed}: {faults:?}: {report:?}");
         bench.cloud.world().clear_faults();
@@ -128,7 +134,7 @@ async fn a_shop_gets_through_losses_as_well() {
     for seed in 1..=4 {
         let bench = Bench::new().await;
         let faults = losses(seed, 2, requests - 1);
-        faults.iter().for_each(|fault| bench.cloud.world().add_fault(fault.clone()));
+        befall(&bench, &faults);
         let report = bench.up(&stack).await;
         assert_eq!(report.outcome, RunOutcome::Converged, "seed {seed}: {faults:?}: {report:?}");
         bench.cloud.world().clear_faults();

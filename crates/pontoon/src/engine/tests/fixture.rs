@@ -183,7 +183,7 @@ impl Bench {
     /// The engine of a host of the stack, for changes by hand.
     pub(super) async fn engine_on(&self, stack: &Stack, host: &str) -> (Arc<Site>, lxd::Client) {
         let site = self.site(&stack.name);
-        site.observe(stack).await.unwrap();
+        Box::pin(site.observe(stack)).await.unwrap();
         let engine = site.hosts.any_engine(host).await.unwrap();
         (site, engine)
     }
@@ -213,7 +213,9 @@ fn collect(value: &Value, prefix: &str, found: &mut Vec<String>) {
         Value::String(text) if text.starts_with(prefix) => found.push(text.clone()),
         Value::Array(list) => list.iter().for_each(|one| collect(one, prefix, found)),
         Value::Object(fields) => {
-            fields.iter().filter(|(name, _)| *name != "settings").for_each(|(_, one)| collect(one, prefix, found))
+            for (_, one) in fields.iter().filter(|(name, _)| *name != "settings") {
+                collect(one, prefix, found);
+            }
         }
         _ => {}
     }

@@ -14,7 +14,7 @@ use super::fixture::{Bench, example};
 use crate::engine::Holder;
 use crate::event::RunOutcome;
 
-const LONG: Duration = Duration::from_secs(3600);
+const LONG: Duration = Duration::from_hours(1);
 
 /// Leaves a lease as another writer would, good for so many seconds from now.
 async fn leased(bench: &Bench, machine: &str, pid: u32, seconds: i64) {

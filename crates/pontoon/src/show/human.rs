@@ -190,8 +190,8 @@ impl State {
                 format!("  {} {title} failed {time}\n      {}\n", style.red("✗"), deep(error))
             }
             Outcome::Unknown(error) => {
-                let unknown = "the reply was lost, so it may have been applied; the next look tells";
-                format!("  {} {title}: {unknown} {time}\n      {}\n", style.yellow("?"), deep(error))
+                // Not only a lost reply: what is stuck, or was changed by somebody else meanwhile, is looked at again too.
+                format!("  {} {title}: the next look tells what came of it {time}\n      {}\n", style.yellow("?"), deep(error))
             }
         }
     }

@@ -28,6 +28,9 @@ impl Default for Patience {
 /// what is slow costs few requests.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(3);
+/// A look that takes long is a burden to who is looked at, such as a small host in its first boot: the pause after it is
+/// as long as it took, up to this.
+const LONGEST_REST: Duration = Duration::from_secs(10);
 
 /// Looks again and again until `look` returns something, `limit` at most. A look that returns `None` says in words,
 /// through `state`, what it saw.
@@ -41,14 +44,16 @@ pub(super) async fn until<T>(
     let mut pause = FIRST_PAUSE;
     let mut state = String::new();
     loop {
+        let looked = tokio::time::Instant::now();
         if let Some(found) = look(&mut state).await? {
             return Ok(found);
         }
+        let rest = looked.elapsed().min(LONGEST_REST);
         if begun.elapsed() >= limit {
             return Err(SiteError::Deadline { what: what.to_owned(), limit, last: state });
         }
         waiting(format!("{what}: {state}"));
-        tokio::time::sleep(pause).await;
+        tokio::time::sleep(pause.max(rest)).await;
         pause = (pause + pause / 2).min(LONGEST_PAUSE);
     }
 }

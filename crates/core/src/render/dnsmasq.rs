@@ -41,7 +41,7 @@ except-interface=lo
 bind-interfaces
 
 # DHCP: no free range, and silence for whoever is not listed. An option without a value is not sent.
-dhcp-range={network},static,{netmask},1h
+dhcp-range={network},static,{netmask},10m
 dhcp-hostsdir={DHCP_HOSTS_DIRECTORY}
 dhcp-ignore=tag:!known
 dhcp-option=option:router{gateway}

@@ -240,8 +240,9 @@ restore_ifupdown() {
 start_dnsmasq() {
     mkdir -p "$DHCP_HOSTS"
     chmod 755 "$DHCP_HOSTS"
-    # dhcp_release: a lease outlives its container, and until it ends nobody else is given the address.
-    if ! systemctl cat dnsmasq.service >/dev/null 2>&1 || ! command -v dhcp_release >/dev/null; then
+    # dnsmasq-utils has dhcp_release, which frees an address before its lease ends. An image that has dnsmasq without it
+    # does not fetch it: there may be no mirror, and the lease is short.
+    if ! systemctl cat dnsmasq.service >/dev/null 2>&1; then
         install_packages dnsmasq dnsmasq-utils
     fi
     # The package asks to be the system's own resolver; this one serves containers and leaves lo alone.

@@ -125,7 +125,7 @@ fn dnsmasq_answers_listed_containers_only_and_tells_them_the_mtu() {
     for line in [
         "interface=br0",
         "bind-interfaces",
-        "dhcp-range=192.168.0.0,static,255.255.255.0,1h",
+        "dhcp-range=192.168.0.0,static,255.255.255.0,10m",
         "dhcp-ignore=tag:!known",
         "dhcp-option=option:router,192.168.0.1",
         "dhcp-option=option:mtu,1450",

@@ -52,7 +52,7 @@ pub enum SiteError {
     /// cloud-init ended with an error, on a host or in a container.
     #[error("cloud-init failed on {place}: {reason}")]
     CloudInit {
-        /// The host or the container.
+        /// "host `lxd0`" or "container `hugo-0` on host `lxd0`".
         place: String,
         /// The failing module and the end of its log.
         reason: String,
@@ -121,6 +121,11 @@ impl SiteError {
             Self::Silent { name, .. } => Some(format!(
                 "`pontoon exec {name} -- ss -ltn` shows what listens there; the embedded cloud runs no programs and knows a port only from a command line in the user-data, such as `--port 8080`"
             )),
+            // What a host is told is ours; its cloud-init runs once, so that only another host gets another chance.
+            Self::CloudInit { place, .. } if place.starts_with("host ") => Some(
+                "`pontoon logs` shows the whole log; put right what it names and delete the server (`openstack server delete`): the next run boots another"
+                    .to_owned(),
+            ),
             Self::CloudInit { .. } => {
                 Some("correct the user-data and run again; `pontoon logs` shows the whole log".to_owned())
             }

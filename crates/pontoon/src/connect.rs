@@ -61,7 +61,10 @@ pub(crate) async fn connect(wanted: Wanted<'_>) -> Result<Connected, Failure> {
 
 /// A client of a cloud, as the standard clients would find it.
 pub(crate) fn client(cloud: &str) -> Result<Client, Failure> {
-    let mut environment: std::collections::BTreeMap<String, String> = std::env::vars().collect();
+    // A variable that is not UTF-8 is none of OpenStack's.
+    let variables =
+        std::env::vars_os().filter_map(|(name, text)| Some((name.into_string().ok()?, text.into_string().ok()?)));
+    let mut environment: std::collections::BTreeMap<String, String> = variables.collect();
     if cloud == embedded::NAME {
         // The built-in cloud is what it is, whatever the user's own settings say of others.
         environment.retain(|name, _| !name.starts_with("OS_"));

@@ -29,8 +29,8 @@ pub(crate) async fn run(arguments: &cli::Down, output: &Output) -> Result<Exit, 
     .await?;
     let sink = output.sink();
     let question = format!("Take the stack `{name}` away from cloud `{cloud}`?");
-    let consent = Ask { yes: arguments.yes, question: &question, output };
     let interrupts = Interrupts::listen()?;
+    let consent = Ask { yes: arguments.yes, question: &question, output, interrupts: &interrupts };
     let engine = stack::engine(&connected, &cloud, Some(arguments.pace), sink.as_ref(), &consent, &interrupts);
     let report = interrupts.unless_given_up(Box::pin(engine::remove(&engine))).await?;
     Ok(stack::finish(&report, sink.as_ref()))

@@ -12,12 +12,12 @@ pub(crate) async fn run(arguments: &cli::Plan, output: &Output) -> Result<Exit, 
     let opened = stack::open(&target.directory, &target.options, None, output).await?;
     let described = &opened.file.loaded.stack;
     let sink = output.sink();
-    let nothing_is_lost = Ask { yes: false, question: "", output };
     let interrupts = Interrupts::listen()?;
+    let nothing_is_lost = Ask { yes: false, question: "", output, interrupts: &interrupts };
     let engine = stack::engine(&opened.connected, &opened.cloud, None, sink.as_ref(), &nothing_is_lost, &interrupts);
-    let (_, plan) = engine::planned(&engine, described)
-        .await
-        .map_err(|error| Failure::new("cannot look at the cloud").caused_by(&error).hint(error.hint()))?;
+    let planned = interrupts.unless_stopped(Box::pin(engine::planned(&engine, described))).await?;
+    let (_, plan) =
+        planned.map_err(|error| Failure::new("cannot look at the cloud").caused_by(&error).hint(error.hint()))?;
     let view = PlanView {
         plan: &plan,
         purpose: Purpose::Up,

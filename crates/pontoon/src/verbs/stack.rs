@@ -98,6 +98,14 @@ impl Interrupts {
         Ok(Self { stop, give_up })
     }
 
+    /// What `work` comes to, which changes nothing and so need not be waited for when the user stops.
+    pub(crate) async fn unless_stopped<T>(&self, work: impl Future<Output = T>) -> Result<T, Failure> {
+        tokio::select! {
+            result = work => Ok(result),
+            () = self.stop.cancelled() => Err(Failure::new("stopped; nothing was changed")),
+        }
+    }
+
     /// What `work` comes to, unless the user gives up on it.
     pub(crate) async fn unless_given_up<T>(&self, work: impl Future<Output = T>) -> Result<T, Failure> {
         tokio::select! {
@@ -119,10 +127,11 @@ pub(crate) struct Ask<'a> {
     pub(crate) yes: bool,
     pub(crate) question: &'a str,
     pub(crate) output: &'a Output,
+    pub(crate) interrupts: &'a Interrupts,
 }
 
 impl Consent for Ask<'_> {
     fn given(&self, _plan: &Plan) -> Answer {
-        if self.yes { Answer::Yes } else { self.output.ask(self.question) }
+        if self.yes { Answer::Yes } else { self.output.ask(self.question, &self.interrupts.stop) }
     }
 }

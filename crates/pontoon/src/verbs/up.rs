@@ -10,8 +10,9 @@ pub(crate) async fn run(arguments: &cli::Up, output: &Output) -> Result<Exit, Fa
     let target = &arguments.target;
     let opened = stack::open(&target.directory, &target.options, Some(arguments.pace), output).await?;
     let sink = output.sink();
-    let consent = Ask { yes: arguments.yes, question: "Delete and replace what the plan says?", output };
     let interrupts = Interrupts::listen()?;
+    let consent =
+        Ask { yes: arguments.yes, question: "Delete and replace what the plan says?", output, interrupts: &interrupts };
     let engine =
         stack::engine(&opened.connected, &opened.cloud, Some(arguments.pace), sink.as_ref(), &consent, &interrupts);
     let report = interrupts.unless_given_up(Box::pin(engine::converge(&engine, &opened.file.loaded.stack))).await?;

@@ -5,10 +5,10 @@
 //! take, a `clouds.yaml` for any OpenStack client, the log. A lock on a file there makes sure that two runs at the same
 //! moment start one cloud.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::Write as _;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -28,6 +28,8 @@ pub(crate) const NAME: &str = "embedded";
 /// How long the background process is given to answer.
 const START_LIMIT: Duration = Duration::from_secs(20);
 const ASK_LIMIT: Duration = Duration::from_secs(5);
+/// How long somebody else may still save the world that is wanted.
+const CLAIM_LIMIT: Duration = Duration::from_secs(5);
 
 /// Where the embedded cloud keeps what it keeps.
 #[derive(Clone, Debug)]
@@ -43,9 +45,16 @@ impl Home {
             Failure::new("there is no directory to keep the embedded cloud in")
                 .hint("set HOME or XDG_STATE_HOME".to_owned())
         })?;
-        fs::create_dir_all(&path)
-            .and_then(|()| fs::set_permissions(&path, fs::Permissions::from_mode(0o700)))
-            .map_err(|error| Failure::new(format!("cannot make `{}`", path.display())).caused_by(&error))?;
+        Self::at(&path)
+    }
+
+    /// The one at `path`. A directory that is there already may hold other things, and keeps its mode.
+    fn at(path: &Path) -> Result<Self, Failure> {
+        let refused =
+            |error: &std::io::Error| Failure::new(format!("cannot make `{}`", path.display())).caused_by(error);
+        // The process in the background works in another directory.
+        let path = std::path::absolute(path).map_err(|error| refused(&error))?;
+        DirBuilder::new().recursive(true).mode(0o700).create(&path).map_err(|error| refused(&error))?;
         Ok(Self(path))
     }
 
@@ -115,10 +124,13 @@ struct SelfDescription {
 
 /// The one that runs, if one does.
 pub(crate) async fn running(home: &Home) -> Option<Running> {
-    let endpoint = fs::read_to_string(home.endpoint_file()).ok()?.trim().to_owned();
+    let noted = fs::read_to_string(home.endpoint_file()).ok()?;
+    let (endpoint, pid) = noted.trim().split_once(' ')?;
     let reply = client().get(format!("{endpoint}/simulated")).send().await.ok()?;
     let description: SelfDescription = reply.json().await.ok()?;
-    description.simulated.then_some(Running { endpoint, pid: description.pid })
+    // A port that its owner left behind may be another one's by now, even another embedded cloud's.
+    let is_it = description.simulated && pid.parse() == Ok(description.pid);
+    is_it.then(|| Running { endpoint: endpoint.to_owned(), pid: description.pid })
 }
 
 /// The one that runs, or a new one in the background.
@@ -133,7 +145,12 @@ pub(crate) async fn ensure(home: &Home) -> Result<Running, Failure> {
     }
     let program =
         std::env::current_exe().map_err(|error| Failure::new("cannot find this very program").caused_by(&error))?;
-    let log = File::create(home.log())
+    let log = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(home.log())
         .map_err(|error| Failure::new(format!("cannot write `{}`", home.log().display())).caused_by(&error))?;
     let errors = log.try_clone().map_err(|error| Failure::new("cannot open the log twice").caused_by(&error))?;
     // A process group of its own: Ctrl-C in this terminal is not meant for it.
@@ -154,6 +171,8 @@ pub(crate) async fn ensure(home: &Home) -> Result<Running, Failure> {
         }
         let ended = child.try_wait().ok().flatten();
         if ended.is_some() || begun.elapsed() >= START_LIMIT {
+            // One that cannot be found must not go on by itself. It may have ended this very moment.
+            let _ = child.kill();
             let log = fs::read_to_string(home.log()).unwrap_or_default();
             let last: Vec<&str> = log.lines().rev().take(5).collect();
             let reason = last.into_iter().rev().collect::<Vec<_>>().join("\n");
@@ -170,13 +189,40 @@ pub(crate) async fn ensure(home: &Home) -> Result<Running, Failure> {
 
 async fn lock(home: &Home) -> Result<File, Failure> {
     let path = home.path().join("lock");
-    let fail =
-        |error: &dyn std::error::Error| Failure::new(format!("cannot lock `{}`", path.display())).caused_by(error);
-    let file = OpenOptions::new().write(true).create(true).truncate(false).open(&path).map_err(|error| fail(&error))?;
-    let locked = tokio::task::spawn_blocking(move || {
-        rustix::fs::flock(&file, rustix::fs::FlockOperation::LockExclusive).map(|()| file)
-    });
+    let fail = |error: &dyn std::error::Error| cannot_lock(&path, error);
+    let file = lock_file(&path)?;
+    let locked = tokio::task::spawn_blocking(move || file.lock().map(|()| file));
     locked.await.map_err(|error| fail(&error))?.map_err(|error| fail(&error))
+}
+
+fn lock_file(path: &Path) -> Result<File, Failure> {
+    let opened = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path);
+    opened.map_err(|error| cannot_lock(path, &error))
+}
+
+fn cannot_lock(path: &Path, error: &dyn std::error::Error) -> Failure {
+    Failure::new(format!("cannot lock `{}`", path.display())).caused_by(error)
+}
+
+/// Makes the world of `home` ours alone. Who serves it holds it until the world is saved, which is a moment longer than
+/// it answers.
+async fn claim(home: &Home) -> Result<File, Failure> {
+    let path = home.path().join("serving");
+    let file = lock_file(&path)?;
+    let begun = Instant::now();
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            Err(TryLockError::Error(error)) => return Err(cannot_lock(&path, &error)),
+            Err(TryLockError::WouldBlock) if begun.elapsed() >= CLAIM_LIMIT => {
+                return Err(Failure::new(format!("another process serves the world in `{}`", home.path().display()))
+                    .hint(
+                        "`pontoon cloud stop` ends it; PONTOON_EMBEDDED=DIR keeps another one beside it".to_owned(),
+                    ));
+            }
+            Err(TryLockError::WouldBlock) => tokio::time::sleep(Duration::from_millis(20)).await,
+        }
+    }
 }
 
 /// Ends the one that runs; its world is kept. `None`: there was none.
@@ -197,7 +243,8 @@ pub(crate) async fn stop(home: &Home) -> Result<Option<Running>, Failure> {
 }
 
 /// Forgets the world of a cloud that does not run.
-pub(crate) fn clear(home: &Home) -> Result<(), Failure> {
+pub(crate) async fn clear(home: &Home) -> Result<(), Failure> {
+    let _ours = claim(home).await?;
     for path in [home.world(), home.endpoint_file(), home.clouds_yaml()] {
         match fs::remove_file(&path) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
@@ -209,8 +256,24 @@ pub(crate) fn clear(home: &Home) -> Result<(), Failure> {
     Ok(())
 }
 
+/// A cloud that is served by this process.
+pub(crate) struct Served {
+    pub(crate) cloud: pontoon_sim::Cloud,
+    /// Let go of when the cloud has saved its world.
+    claim: File,
+}
+
+impl Served {
+    /// Stops it and saves its world.
+    pub(crate) async fn stop(self) {
+        self.cloud.stop().await;
+        drop(self.claim);
+    }
+}
+
 /// Runs the cloud in this process and says where it is. It keeps its world in `home`.
-pub(crate) async fn serve(home: &Home, port: Option<u16>, speed: Speed) -> Result<pontoon_sim::Cloud, Failure> {
+pub(crate) async fn serve(home: &Home, port: Option<u16>, speed: Speed) -> Result<Served, Failure> {
+    let claim = claim(home).await?;
     let config = pontoon_sim::Config {
         bind: SocketAddr::from((Ipv4Addr::LOCALHOST, port.unwrap_or(0))),
         state_file: Some(home.world()),
@@ -225,8 +288,8 @@ pub(crate) async fn serve(home: &Home, port: Option<u16>, speed: Speed) -> Resul
     let cloud = pontoon_sim::Cloud::start(config).await.map_err(|error| Failure::of(&error).hint(error.hint()))?;
     home.write(&home.clouds_yaml(), &cloud.clouds_yaml(NAME))?;
     // Last: who finds this file finds everything else.
-    home.write(&home.endpoint_file(), cloud.endpoint())?;
-    Ok(cloud)
+    home.write(&home.endpoint_file(), &format!("{} {}", cloud.endpoint(), std::process::id()))?;
+    Ok(Served { cloud, claim })
 }
 
 fn client() -> reqwest::Client {
@@ -270,5 +333,52 @@ impl Outside for Published {
             let place = self.place(address, port).await.unwrap_or(Place { address, port });
             crate::connect::authority(place.address, place.port)
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn another_cloud_at_a_port_that_was_ours_is_not_taken_for_ours() {
+        // TLS has one provider in this process; that there is one already is as good.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let directory = tempfile::tempdir().unwrap();
+        let (ours, other) = (directory.path().join("ours"), directory.path().join("other"));
+        let (ours, other) = (Home::at(&ours).unwrap(), Home::at(&other).unwrap());
+        let served = serve(&other, None, Speed::Instant).await.unwrap();
+        assert_eq!(running(&other).await.unwrap().endpoint, served.cloud.endpoint());
+        let stale = format!("{} {}", served.cloud.endpoint(), std::process::id() + 1);
+        fs::write(ours.endpoint_file(), stale).unwrap();
+        assert!(running(&ours).await.is_none());
+        served.stop().await;
+    }
+
+    #[tokio::test]
+    async fn a_world_is_served_once_and_forgotten_only_when_it_is_saved() {
+        let directory = tempfile::tempdir().unwrap();
+        let home = Home::at(directory.path()).unwrap();
+        let served = serve(&home, None, Speed::Instant).await.unwrap();
+        let refused = serve(&home, None, Speed::Instant).await.err().unwrap();
+        assert!(refused.json()["message"].as_str().unwrap().starts_with("another process serves the world in `"));
+        let (cleared, ()) = tokio::join!(clear(&home), served.stop());
+        cleared.unwrap();
+        assert!(!home.world().exists());
+    }
+
+    #[test]
+    fn a_directory_that_was_there_keeps_its_mode_and_a_new_one_is_private() {
+        let directory = tempfile::tempdir().unwrap();
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o755)).unwrap();
+        Home::at(directory.path()).unwrap();
+        assert_eq!(mode(directory.path()), 0o755);
+        let new = directory.path().join("state/embedded");
+        Home::at(&new).unwrap();
+        assert_eq!(mode(&new), 0o700);
     }
 }

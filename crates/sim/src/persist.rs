@@ -4,6 +4,7 @@ use crate::world::World;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
 /// What is saved.
@@ -30,7 +31,9 @@ pub(crate) fn write(path: &Path, saved: &Saved) -> io::Result<()> {
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder)?;
     }
-    let mut file = std::fs::File::create(&beside)?;
+    // Keys of simulated machines and the user-data of real people are in it.
+    let mut options = std::fs::OpenOptions::new();
+    let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(&beside)?;
     file.write_all(&serde_json::to_vec(saved)?)?;
     file.sync_all()?;
     std::fs::rename(&beside, path)

@@ -1,6 +1,7 @@
 //! `pontoon cloud`: the embedded cloud as a server.
 
 use serde_json::json;
+use tokio::signal::unix::{SignalKind, signal};
 
 use crate::cli;
 use crate::embedded::{self, Home};
@@ -22,7 +23,7 @@ pub(crate) async fn run(verb: &cli::Cloud, output: &Output) -> Result<Exit, Fail
         }
         cli::Cloud::Clear => {
             embedded::stop(&home).await?;
-            embedded::clear(&home)?;
+            embedded::clear(&home).await?;
             output.remark("the world of the embedded cloud is forgotten");
             Ok(Exit::Done)
         }
@@ -34,14 +35,19 @@ async fn serve(home: &Home, arguments: &cli::Serve, output: &Output) -> Result<E
         return Err(Failure::new(format!("one runs already at {} (process {})", running.endpoint, running.pid))
             .hint("`pontoon cloud stop` ends it; PONTOON_EMBEDDED=DIR keeps another one beside it".to_owned()));
     }
-    let cloud = embedded::serve(home, arguments.port, arguments.speed).await?;
+    // Listened for from before the first line on, which is what whoever starts it waits for.
+    let mut terminate =
+        signal(SignalKind::terminate()).map_err(|error| Failure::new("cannot listen for signals").caused_by(&error))?;
+    let served = embedded::serve(home, arguments.port, arguments.speed).await?;
+    let cloud = &served.cloud;
     output.remark(&format!("# a simulated OpenStack cloud at {}; Ctrl-C ends it, its world is kept", cloud.endpoint()));
     show::print(&cloud.clouds_yaml(embedded::NAME));
     tokio::select! {
         _ = tokio::signal::ctrl_c() => {}
+        _ = terminate.recv() => {}
         () = cloud.stop_requested() => {}
     }
-    cloud.stop().await;
+    served.stop().await;
     Ok(Exit::Done)
 }
 
@@ -52,7 +58,9 @@ async fn status(home: &Home, output: &Output) -> Result<Exit, Failure> {
             "running": true, "simulated": true, "endpoint": running.endpoint, "pid": running.pid,
             "clouds_yaml": home.clouds_yaml(), "directory": home.path(),
         })),
-        (Reader::Program, None) => show::print_json(&json!({ "running": false, "simulated": true, "directory": home.path() })),
+        (Reader::Program, None) => {
+            show::print_json(&json!({ "running": false, "simulated": true, "directory": home.path() }))
+        }
         (Reader::Person, Some(running)) => show::print(&format!(
             "the embedded (simulated) cloud runs at {} as process {}\n  clouds.yaml  {}\n  ssh key      {}\n  log          {}\n",
             running.endpoint,
@@ -61,7 +69,9 @@ async fn status(home: &Home, output: &Output) -> Result<Exit, Failure> {
             home.identity().display(),
             home.log().display(),
         )),
-        (Reader::Person, None) => show::print("no embedded cloud runs; `pontoon up` starts one where a stack asks for it\n"),
+        (Reader::Person, None) => {
+            show::print("no embedded cloud runs; `pontoon up` starts one where a stack asks for it\n")
+        }
     }
     Ok(Exit::Done)
 }

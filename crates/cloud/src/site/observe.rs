@@ -47,7 +47,7 @@ impl Site {
         let (network, compute, balancers) = try_join!(
             self.network(&project, Some(stack)),
             self.compute(Some(stack)),
-            self.balancers(!stack.balancers.is_empty()),
+            self.balancers(&project, !stack.balancers.is_empty()),
         )?;
         let mut seen = together(project, network, compute, balancers);
         self.book.replace(seen.book());
@@ -59,7 +59,7 @@ impl Site {
     pub async fn observe_remains(&self) -> Result<Observed, SiteError> {
         let project = self.project_id().await?;
         let (network, compute, balancers) =
-            try_join!(self.network(&project, None), self.compute(None), self.balancers(false))?;
+            try_join!(self.network(&project, None), self.compute(None), self.balancers(&project, false))?;
         let seen = together(project, network, compute, balancers);
         self.book.replace(seen.book());
         Ok(seen)
@@ -124,6 +124,10 @@ impl Site {
             };
             if key.stack != self.stack || key.kind != Kind::Host {
                 continue;
+            }
+            // Another one of the same name has another key, and the connections to the old one are dead.
+            if self.book.get(&key).is_some_and(|known| known.id != server.id) {
+                self.hosts.forget(&key.name);
             }
             if let Some(check) =
                 server.metadata.get(METADATA_HOST_KEY).and_then(|line| HostKeyCheck::parse([line.as_str()]).ok())

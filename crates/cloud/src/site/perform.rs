@@ -91,6 +91,15 @@ impl Site {
     }
 }
 
+/// What was there when the plan was made and is gone now was removed by somebody else, or by a deletion that was under
+/// way: the next look tells what that means.
+fn there<T>(found: Result<T, openstack::Error>, what: impl FnOnce() -> String) -> Result<T, SiteError> {
+    match found {
+        Err(error) if error.is_not_found() => Err(SiteError::Missing { what: what() }),
+        other => Ok(other?),
+    }
+}
+
 /// What is gone already is deleted.
 fn gone(deleted: Result<(), openstack::Error>) -> Result<(), SiteError> {
     match deleted {

@@ -149,6 +149,8 @@ pub enum Action {
     Stop,
     /// Restart it, politely.
     Reboot,
+    /// Delete one for good that Nova only set aside (`SOFT_DELETED`), as it does where `reclaim_instance_interval` is set.
+    ForceDelete,
 }
 
 /// Servers with all details, filtered by the service: `name` (a regular expression), `tags` (comma-separated, all of
@@ -182,6 +184,7 @@ pub fn act_on_server(id: &str, action: Action) -> Request {
     match action {
         Action::Start => action_request(id, "os-start", &Value::Null),
         Action::Stop => action_request(id, "os-stop", &Value::Null),
+        Action::ForceDelete => action_request(id, "forceDelete", &Value::Null),
         Action::Reboot => action_request(id, "reboot", &json!({ "type": "SOFT" })),
     }
 }

@@ -17,9 +17,10 @@ pub(in super::super) const BY_PIECES: &str = "pontoon-by-pieces";
 pub(super) type Seen = (Option<(u32, u32)>, Vec<Balancer>);
 
 impl Site {
-    pub(super) async fn balancers(&self, wanted: bool) -> Result<Seen, SiteError> {
+    pub(super) async fn balancers(&self, project: &str, wanted: bool) -> Result<Seen, SiteError> {
         let tag = stack_tag(&self.stack);
-        let filters = [("tags", tag.as_str())];
+        // Administrators are shown every project's, and a stack of the same name may be in several.
+        let filters = [("project_id", project), ("tags", tag.as_str())];
         let found = async {
             match self.openstack.load_balancers(&filters).await {
                 // A cloud without Octavia has none.
@@ -38,7 +39,12 @@ impl Site {
             self.openstack.health_monitors(&filters),
         )?;
         let members = pools.iter().map(|pool| async {
-            Ok::<_, openstack::Error>((pool.id.clone(), self.openstack.members(&pool.id).await?))
+            let members = match self.openstack.members(&pool.id).await {
+                // The pool was listed, and has been deleted since.
+                Err(error) if error.is_not_found() => Vec::new(),
+                other => other?,
+            };
+            Ok::<_, openstack::Error>((pool.id.clone(), members))
         });
         let members: BTreeMap<String, Vec<load_balancer::Member>> = try_join_all(members).await?.into_iter().collect();
         let balancers = found.iter().filter_map(|one| {

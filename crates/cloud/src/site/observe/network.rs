@@ -25,8 +25,9 @@ pub(super) struct Seen {
 }
 
 /// What is read of a port: of ten thousand of them every field counts.
-const PORT_FIELDS: [&str; 12] = [
+const PORT_FIELDS: [&str; 13] = [
     "id",
+    "project_id",
     "name",
     "description",
     "network_id",
@@ -59,7 +60,7 @@ impl Site {
             extensions,
             networks,
             external,
-            ports: ports.into_iter().map(port).collect(),
+            ports: ports.into_iter().map(|one| port(one, project)).collect(),
             security_groups: groups.into_iter().filter_map(|group| security_group(group, &self.stack)).collect(),
             floating_ips: floating.into_iter().filter_map(|one| floating_ip(one, &self.stack)).collect(),
         })
@@ -195,9 +196,11 @@ fn external_network(one: network::Network) -> ExternalNetwork {
     ExternalNetwork { id: one.id, name: one.name }
 }
 
-/// A port as the plan needs it. A VIP's port may carry its balancer's description; only ports that we made are ours.
-fn port(one: network::Port) -> Port {
+/// A port as the plan needs it. A VIP's port may carry its balancer's description; only ports that we made are ours, and
+/// an administrator is shown those of other projects, where a stack of the same name may be.
+fn port(one: network::Port, project: &str) -> Port {
     let key = one.description.parse::<Key>().ok().filter(|key| matches!(key.kind, Kind::Port | Kind::Reservation));
+    let key = key.filter(|_| one.project_id == project);
     let pair = |pair: network::AllowedAddressPair| Pair {
         mac: pair.mac_address.unwrap_or_else(|| one.mac_address.clone()).to_lowercase(),
         // Neutron gives a single address back with or without its prefix length.
@@ -253,4 +256,20 @@ fn floating_ip(one: network::FloatingIp, stack: &str) -> Option<FloatingIp> {
         key: one.description.parse::<Key>().ok().filter(|key| key.stack == stack && key.kind == Kind::FloatingIp),
         port_id: one.port_id,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_port_of_another_project_is_never_ours_whatever_its_description_says() {
+        let one = network::Port {
+            description: "pontoon:blog:port/lxd0".to_owned(),
+            project_id: "theirs".to_owned(),
+            ..network::Port::default()
+        };
+        assert!(port(one.clone(), "ours").key.is_none());
+        assert!(port(one, "theirs").key.is_some());
+    }
 }

@@ -63,7 +63,8 @@ impl Site {
         let id = self.book.id(key)?;
         self.settled(&id, &key.name, waiting).await?;
         let look = async |state: &mut String| {
-            let tree = self.openstack.load_balancer_statuses(&id).await?;
+            let tree =
+                super::there(self.openstack.load_balancer_statuses(&id).await, || format!("balancer `{}`", key.name))?;
             let unsettled = children(&tree).into_iter().find(|(_, status)| status != "ACTIVE");
             match unsettled {
                 None => Ok(Some(None)),
@@ -93,7 +94,7 @@ impl Site {
     /// Waits until the load balancer can be changed.
     async fn settled(&self, id: &str, name: &str, waiting: Waiting<'_>) -> Result<(), SiteError> {
         let look = async |state: &mut String| {
-            let balancer = self.openstack.load_balancer(id).await?;
+            let balancer = super::there(self.openstack.load_balancer(id).await, || format!("balancer `{name}`"))?;
             match provisioning(&balancer.provisioning_status) {
                 Provisioning::Active => Ok(Some(())),
                 Provisioning::Error => Err(SiteError::Broken {

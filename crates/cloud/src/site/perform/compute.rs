@@ -71,7 +71,14 @@ impl Site {
         let look = async |state: &mut String| match self.openstack.server(id).await {
             Err(error) if error.is_not_found() => Ok(Some(())),
             Ok(server) if server.status == "DELETED" => Ok(Some(())),
-            Ok(server) if server.status == "ERROR" => Err(SiteError::Broken {
+            // Set aside for some days, with its ports.
+            Ok(server) if server.status == "SOFT_DELETED" => {
+                super::gone(self.openstack.act_on_server(id, compute::Action::ForceDelete).await)?;
+                "Nova calls it SOFT_DELETED".clone_into(state);
+                Ok(None)
+            }
+            // One that failed before is shown so until it is gone; the task tells that Nova is at it.
+            Ok(server) if server.status == "ERROR" && server.task_state.is_none() => Err(SiteError::Broken {
                 what: format!("deleting host `{}`", key.name),
                 reason: server.fault.map_or_else(|| "Nova does not say why".to_owned(), |fault| fault.message),
             }),
@@ -96,7 +103,7 @@ impl Site {
         let id = self.book.id(key)?;
         self.await_active(&id, host, waiting).await?;
         self.await_host_key(&id, host, waiting).await?;
-        self.await_cloud_init(host, waiting).await?;
+        self.await_cloud_init(&id, host, waiting).await?;
         let look = async |state: &mut String| match self.engine_answers(host, engine).await {
             Ok(()) => Ok(Some(())),
             Err(error) => {
@@ -115,22 +122,24 @@ impl Site {
     }
 
     async fn await_active(&self, id: &str, host: &str, waiting: Waiting<'_>) -> Result<(), SiteError> {
-        let look = async |state: &mut String| {
-            let server = self.openstack.server(id).await?;
-            match server.status.as_str() {
-                "ACTIVE" => Ok(Some(())),
-                "ERROR" => Err(SiteError::Broken {
-                    what: format!("booting host `{host}`"),
-                    reason: server.fault.map_or_else(|| "Nova does not say why".to_owned(), |fault| fault.message),
-                }),
-                other => {
-                    let task = server.task_state.map(|task| format!(" ({task})")).unwrap_or_default();
-                    *state = format!("Nova calls it {other}{task}");
-                    Ok(None)
-                }
-            }
-        };
+        let look = async |state: &mut String| self.is_active(id, host, state).await.map(|active| active.then_some(()));
         until(&format!("host `{host}` to boot"), self.patience.step, look, waiting).await
+    }
+
+    async fn is_active(&self, id: &str, host: &str, state: &mut String) -> Result<bool, SiteError> {
+        let server = super::there(self.openstack.server(id).await, || format!("host `{host}`"))?;
+        match server.status.as_str() {
+            "ACTIVE" => Ok(true),
+            "ERROR" => Err(SiteError::Broken {
+                what: format!("booting host `{host}`"),
+                reason: server.fault.map_or_else(|| "Nova does not say why".to_owned(), |fault| fault.message),
+            }),
+            other => {
+                let task = server.task_state.map(|task| format!(" ({task})")).unwrap_or_default();
+                *state = format!("Nova calls it {other}{task}");
+                Ok(false)
+            }
+        }
     }
 
     /// Reads the host key off the console and notes it in the server's metadata: a console shows the last lines only,
@@ -140,7 +149,17 @@ impl Site {
             return Ok(());
         }
         let look = async |state: &mut String| {
-            let found = console::host_keys(&self.openstack.console_output(id, None).await?);
+            let log = match self.openstack.console_output(id, None).await {
+                // Not running: on its way to it, or gone meanwhile.
+                Err(error) if error.is_not_found() || error.is_conflict() => {
+                    if self.is_active(id, host, state).await? {
+                        "Nova has no console of it yet".clone_into(state);
+                    }
+                    return Ok(None);
+                }
+                log => log?,
+            };
+            let found = console::host_keys(&log);
             let Some(check) = found.check() else {
                 "the console does not show it yet".clone_into(state);
                 return Ok(None);
@@ -156,7 +175,7 @@ impl Site {
         Ok(())
     }
 
-    async fn await_cloud_init(&self, host: &str, waiting: Waiting<'_>) -> Result<(), SiteError> {
+    async fn await_cloud_init(&self, id: &str, host: &str, waiting: Waiting<'_>) -> Result<(), SiteError> {
         let look = async |state: &mut String| match self.hosts.try_run(host, CLOUD_INIT_STATUS, &[]).await {
             Ok((_, text)) => match CloudInit::read(&text) {
                 Progress::Clean => Ok(Some(())),
@@ -173,7 +192,10 @@ impl Site {
             // The bridge takes the NIC over while cloud-init runs, and sshd starts late: a connection may come and go.
             Err(SiteError::Ssh(error)) if error.is_transient() => {
                 self.hosts.disconnect(host);
-                *state = chain(&error);
+                // Nobody answers for a host that was deleted or has failed meanwhile, however long one waits.
+                if self.is_active(id, host, state).await? {
+                    *state = chain(&error);
+                }
                 Ok(None)
             }
             Err(error) => Err(error),

@@ -42,10 +42,11 @@ async fn rounds(engine: &Engine<'_>, stack: &Stack, lease: &mut Option<Lease>) -
     let again = "pontoon up";
     let mut made: BTreeSet<Key> = BTreeSet::new();
     let mut fruitless = 0;
+    let mut before: Option<Plan> = None;
     for round in 0.. {
         let (_, plan) = match planned(engine, stack).await {
             Ok(planned) => planned,
-            Err(error) if error.is_unknown() && fruitless < FRUITLESS_ROUNDS => {
+            Err(error) if error.is_unknown() && fruitless < FRUITLESS_ROUNDS && !engine.stop.is_cancelled() => {
                 fruitless += 1;
                 continue;
             }
@@ -74,8 +75,8 @@ async fn rounds(engine: &Engine<'_>, stack: &Stack, lease: &mut Option<Lease>) -
         }
         made.extend(plan.steps.iter().filter(|step| step.verb == Verb::Create).flat_map(|step| step.keys.clone()));
         let driven = drive(engine, &plan).await;
-        if lease.as_ref().is_some_and(Lease::is_lost) {
-            return super::lease::lost(engine);
+        if let Some(report) = super::lease::lost(engine, lease.as_ref()) {
+            return report;
         }
         if engine.stop.is_cancelled() {
             return engine.stopped(again);
@@ -83,22 +84,42 @@ async fn rounds(engine: &Engine<'_>, stack: &Stack, lease: &mut Option<Lease>) -
         if !driven.failures.is_empty() {
             return engine.failed(driven.failures, driven.hint);
         }
-        fruitless = if driven.progressed() { 0 } else { fruitless + 1 };
+        // What was done and is to be done again has brought nothing either: somebody undoes it, or the cloud forgets it.
+        let repeated = before.as_ref().is_some_and(|before| is_again(&plan, before));
+        fruitless = if driven.progressed() && !repeated { 0 } else { fruitless + 1 };
         if fruitless >= FRUITLESS_ROUNDS {
-            return engine.failed(driven.unknown, driven.hint);
+            return if driven.unknown.is_empty() {
+                undone(engine, &plan)
+            } else {
+                engine.failed(driven.unknown, driven.hint)
+            };
         }
+        before = Some(plan);
     }
     match super::prove::prove(engine, stack).await {
         Ok(endpoints) => {
             let outcome = if lease.is_some() { RunOutcome::Converged } else { RunOutcome::Unchanged };
             Report { endpoints, ..engine.report(outcome) }
         }
-        Err(super::prove::Unproven::Stopped) if lease.as_ref().is_some_and(Lease::is_lost) => {
-            super::lease::lost(engine)
+        Err(super::prove::Unproven::Stopped) => {
+            super::lease::lost(engine, lease.as_ref()).unwrap_or_else(|| engine.stopped(again))
         }
-        Err(super::prove::Unproven::Stopped) => engine.stopped(again),
         Err(super::prove::Unproven::Because(reason, hint)) => engine.failed(vec![reason], hint),
     }
+}
+
+/// Whether a plan wants the same of the same resources as the one before it.
+fn is_again(plan: &Plan, before: &Plan) -> bool {
+    let wanted = |plan: &Plan| plan.steps.iter().map(|step| (step.verb, step.keys.clone())).collect::<Vec<_>>();
+    wanted(plan) == wanted(before)
+}
+
+fn undone(engine: &Engine<'_>, plan: &Plan) -> Report {
+    let undone = plan.steps.iter().filter_map(|step| Some((step.keys.first()?.label(), &step.reason)));
+    let failures =
+        undone.map(|(label, reason)| format!("{label}: done again and again, and each time the cloud says: {reason}"));
+    let hint = "somebody else may be changing it, or the cloud does not keep what it is told";
+    engine.failed(failures.collect(), Some(hint.to_owned()))
 }
 
 fn refused(engine: &Engine<'_>, plan: &Plan) -> Option<Report> {

@@ -61,11 +61,16 @@ async fn perform(engine: &Engine<'_>, plan: &Plan, number: usize) -> (usize, Out
     let Some(step) = plan.steps.get(number) else { return (number, Outcome::Done, None) };
     let begun = Instant::now();
     engine.sink.event(&Event::StepStarted { step: number, plan });
+    let between_looks = tokio::sync::Notify::new();
     let waiting = |what: String| {
+        if engine.stop.is_cancelled() {
+            between_looks.notify_one();
+        }
         engine.sink.event(&Event::StepWaiting { step: number, plan, what: &what, elapsed: begun.elapsed() });
     };
     let performed = Box::pin(engine.site.perform(step, &waiting));
-    // A stop does not wait for a wait: what is waited for goes on in the cloud by itself.
+    // A stop does not wait for a wait, be it a whole step or the end of one: what is waited for goes on in the cloud by
+    // itself.
     let (outcome, hint) = tokio::select! {
         result = performed => match result {
             Ok(()) => (Outcome::Done, None),
@@ -75,6 +80,7 @@ async fn perform(engine: &Engine<'_>, plan: &Plan, number: usize) -> (usize, Out
         () = engine.stop.cancelled(), if step.verb == pontoon_core::plan::Verb::Wait => {
             (Outcome::Unknown("stopped while it was waited for".to_owned()), None)
         }
+        () = between_looks.notified() => (Outcome::Unknown("stopped while it was waited for".to_owned()), None),
     };
     engine.sink.event(&Event::StepEnded { step: number, plan, outcome: &outcome, elapsed: begun.elapsed() });
     (number, outcome, hint)

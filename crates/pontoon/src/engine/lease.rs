@@ -5,9 +5,12 @@
 //! revision_number=N` answers 412 to the slower of two). It exists only while somebody writes. Who is killed leaves it
 //! behind; it runs out by itself, and at once for the next run on the same machine, which can see that the process is
 //! gone.
+//!
+//! Whoever cannot renew it stops in time: an own lease that has run out may be somebody else's by now, and what was not
+//! answered is looked up before it is written again.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -31,6 +34,8 @@ pub(crate) struct Holder {
     who: String,
     /// The machine's name.
     machine: String,
+    /// What tells machines of one name apart, and the same machine before and after a reboot.
+    boot: String,
     /// The process.
     pid: u32,
     /// How often its leases are renewed.
@@ -46,6 +51,7 @@ impl Holder {
         Self {
             who: format!("{}@{machine}", user.replace(' ', "-")),
             machine,
+            boot: boot(),
             pid: std::process::id(),
             renewal: RENEWAL,
         }
@@ -54,18 +60,35 @@ impl Holder {
     /// A process of somebody else's on another machine.
     #[cfg(test)]
     pub(crate) fn elsewhere(who: &str, pid: u32, renewal: Duration) -> Self {
-        Self { who: format!("{who}@elsewhere"), machine: "elsewhere".to_owned(), pid, renewal }
+        Self {
+            who: format!("{who}@elsewhere"),
+            machine: "elsewhere".to_owned(),
+            boot: "elsewhere".to_owned(),
+            pid,
+            renewal,
+        }
     }
 
     fn write(&self, stack: &str, until: Timestamp) -> String {
         format!(
-            "{} holder={} machine={} pid={} until={until:.0}",
+            "{} holder={} machine={} boot={} pid={} until={until:.0}",
             lease_prefix(stack),
             self.who,
             self.machine,
+            self.boot,
             self.pid
         )
     }
+}
+
+/// The running kernel and the namespace that this process's number belongs to: laptops and runners of CI share names, and
+/// containers of one machine share its kernel. Empty where the system does not say.
+fn boot() -> String {
+    let kernel = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+    let namespace = std::fs::read_link("/proc/self/ns/pid").unwrap_or_default();
+    let kernel = kernel.trim().split('-').next().unwrap_or_default();
+    let namespace: String = namespace.to_string_lossy().chars().filter(char::is_ascii_digit).collect();
+    if kernel.is_empty() { String::new() } else { format!("{kernel}-{namespace}") }
 }
 
 /// A lease as it was found.
@@ -74,6 +97,7 @@ struct Found {
     revision: Option<Revision>,
     who: String,
     machine: String,
+    boot: String,
     pid: u32,
     until: Timestamp,
 }
@@ -89,6 +113,7 @@ impl Found {
             revision: group.revision_number,
             who: field("holder").unwrap_or_default(),
             machine: field("machine").unwrap_or_default(),
+            boot: field("boot").unwrap_or_default(),
             pid: field("pid").and_then(|text| text.parse().ok()).unwrap_or_default(),
             // What cannot be read was not written by us as it stands, and binds nobody.
             until: field("until").and_then(|text| text.parse().ok()).unwrap_or(Timestamp::UNIX_EPOCH),
@@ -96,8 +121,12 @@ impl Found {
     }
 
     fn is_over(&self, now: Timestamp, me: &Holder) -> bool {
-        let here = self.machine == me.machine;
+        let here = self.machine == me.machine && self.boot == me.boot && !self.boot.is_empty();
         self.until <= now || (here && (self.pid == me.pid || !is_alive(self.pid)))
+    }
+
+    fn is_of(&self, me: &Holder) -> bool {
+        self.machine == me.machine && self.boot == me.boot && self.pid == me.pid
     }
 }
 
@@ -144,9 +173,28 @@ impl LeaseError {
 /// A lease that is ours, renewed until it is released.
 pub(crate) struct Lease {
     client: Client,
+    stack: String,
+    holder: Holder,
     id: String,
-    lost: Arc<AtomicBool>,
+    state: Arc<State>,
     renewal: JoinHandle<()>,
+}
+
+/// How a lease of ours is, as its keeper knows it.
+#[derive(Default)]
+struct State {
+    lost: OnceLock<Loss>,
+    /// Until when nobody else can have taken it, in seconds since 1970.
+    safe_until: AtomicI64,
+}
+
+/// How a lease was lost.
+#[derive(Clone, Copy, Debug)]
+enum Loss {
+    /// Somebody else holds it, or removed it.
+    Taken,
+    /// It could not be renewed in time.
+    NotRenewed,
 }
 
 impl Lease {
@@ -202,31 +250,37 @@ impl Lease {
     }
 
     fn kept(client: Client, group: SecurityGroup, stack: &str, engine: &Engine<'_>) -> Self {
-        let lost = Arc::new(AtomicBool::new(false));
-        let keeper = keep(
-            client.clone(),
-            group.clone(),
-            stack.to_owned(),
-            engine.holder.clone(),
-            lost.clone(),
-            engine.stop.clone(),
-        );
-        Self { client, id: group.id, lost, renewal: tokio::spawn(keeper) }
-    }
-
-    /// Whether another writer took it.
-    pub(super) fn is_lost(&self) -> bool {
-        self.lost.load(Ordering::Relaxed)
+        let state = Arc::new(State::default());
+        state.safe_until.store(until().as_second(), Ordering::Relaxed);
+        let keeper = Keeper {
+            client: client.clone(),
+            id: group.id.clone(),
+            stack: stack.to_owned(),
+            holder: engine.holder.clone(),
+            state: state.clone(),
+            stop: engine.stop.clone(),
+        };
+        let renewal = tokio::spawn(keeper.keep(group.revision_number));
+        Self { client, stack: stack.to_owned(), holder: engine.holder.clone(), id: group.id, state, renewal }
     }
 
     /// Gives it back. One that cannot be given back runs out by itself.
     async fn release(self) {
         self.renewal.abort();
-        if !self.is_lost()
-            && let Err(error) = self.client.delete_security_group(&self.id).await
+        if self.state.lost.get().is_none()
+            && let Err(error) = self.delete().await
         {
             tracing::warn!("the lease was not given back: {}", chain(&error));
         }
+    }
+
+    /// Deletes it if it is still ours: a machine that slept for a while may not have noticed yet that it is not.
+    async fn delete(&self) -> Result<(), openstack::Error> {
+        let ours = Timestamp::now().as_second() < self.state.safe_until.load(Ordering::Relaxed) || {
+            let found = find(&self.client, &self.stack).await?;
+            found.is_some_and(|found| found.id == self.id && found.is_of(&self.holder))
+        };
+        if ours { self.client.delete_security_group(&self.id).await } else { Ok(()) }
     }
 }
 
@@ -242,10 +296,18 @@ pub(super) async fn end(engine: &Engine<'_>, lease: Option<Lease>) {
     }
 }
 
-/// How a run ends whose lease another writer took.
-pub(super) fn lost(engine: &Engine<'_>) -> Report {
-    let hint = Some("wait until the other one is done, then run again".to_owned());
-    engine.failed(vec!["the lease on the stack was lost to another writer".to_owned()], hint)
+/// How a run ends whose lease was lost; nothing where it was not.
+pub(super) fn lost(engine: &Engine<'_>, lease: Option<&Lease>) -> Option<Report> {
+    let (failure, hint) = match lease?.state.lost.get()? {
+        Loss::Taken => {
+            ("the lease on the stack was lost to another writer", "wait until the other one is done, then run again")
+        }
+        Loss::NotRenewed => (
+            "the lease on the stack could not be renewed in time, and somebody else may have it by now",
+            "run the same command again when the cloud answers: it goes on where this one stopped",
+        ),
+    };
+    Some(engine.failed(vec![failure.to_owned()], Some(hint.to_owned())))
 }
 
 impl Drop for Lease {
@@ -290,29 +352,56 @@ async fn renew(
     client.update_security_group(id, &change, revision).await
 }
 
-async fn keep(
+/// Whoever renews a lease.
+struct Keeper {
     client: Client,
-    group: SecurityGroup,
+    id: String,
     stack: String,
     holder: Holder,
-    lost: Arc<AtomicBool>,
+    state: Arc<State>,
     stop: CancellationToken,
-) {
-    let mut revision = group.revision_number;
-    loop {
-        tokio::time::sleep(holder.renewal).await;
-        match renew(&client, &group.id, revision, &stack, &holder).await {
-            Ok(renewed) => revision = renewed.revision_number,
-            Err(error) if error.is_stale() || error.is_not_found() => {
-                lost.store(true, Ordering::Relaxed);
-                stop.cancel();
-                return;
-            }
-            // It may have been applied: with the revision unknown the next turn goes without.
-            Err(error) => {
-                revision = None;
-                tracing::warn!("the lease was not renewed: {}", chain(&error));
+}
+
+impl Keeper {
+    async fn keep(self, first: Option<Revision>) {
+        let mut revision = first;
+        let mut answered = true;
+        loop {
+            tokio::time::sleep(self.holder.renewal).await;
+            let turn = async {
+                if !answered {
+                    // The renewal before this one may have been applied, and then its revision is a new one.
+                    match find(&self.client, &self.stack).await? {
+                        Some(found) if found.id == self.id && found.is_of(&self.holder) => revision = found.revision,
+                        _ => return Ok(None),
+                    }
+                }
+                renew(&self.client, &self.id, revision, &self.stack, &self.holder).await.map(Some)
+            };
+            let safe_until = until().as_second();
+            match turn.await {
+                Ok(Some(group)) => {
+                    revision = group.revision_number;
+                    answered = true;
+                    self.state.safe_until.store(safe_until, Ordering::Relaxed);
+                }
+                Ok(None) => return self.lose(Loss::Taken),
+                Err(error) if error.is_stale() || error.is_not_found() => return self.lose(Loss::Taken),
+                Err(error) => {
+                    answered = false;
+                    tracing::warn!("the lease was not renewed: {}", chain(&error));
+                    let next = Timestamp::now().as_second().saturating_add(self.holder.renewal.as_secs().cast_signed());
+                    if next >= self.state.safe_until.load(Ordering::Relaxed) {
+                        return self.lose(Loss::NotRenewed);
+                    }
+                }
             }
         }
+    }
+
+    fn lose(&self, loss: Loss) {
+        // Only the keeper says so, and only once.
+        let _ = self.state.lost.set(loss);
+        self.stop.cancel();
     }
 }

@@ -95,6 +95,8 @@ async fn until(
         let wrong = match look().await {
             Ok(None) => return Ok(()),
             Ok(Some(wrong)) => wrong,
+            // A service that stumbles is asked again, as everywhere else.
+            Err(error) if error.is_unknown() => chain(&error),
             Err(error) => {
                 return Err(Unproven::Because(format!("waiting for {what}: {}", chain(&error)), error.hint()));
             }

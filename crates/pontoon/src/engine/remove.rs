@@ -20,7 +20,7 @@ pub(crate) async fn remove(engine: &Engine<'_>) -> Report {
 
 async fn rounds(engine: &Engine<'_>, lease: &mut Option<Lease>) -> Report {
     let stack = engine.site.stack().to_owned();
-    let mut unknown = Vec::new();
+    let mut left = Vec::new();
     for round in 0..MOST_ROUNDS {
         engine.sink.event(&Event::Observing);
         let seen = match Box::pin(engine.site.observe_remains()).await {
@@ -60,8 +60,8 @@ async fn rounds(engine: &Engine<'_>, lease: &mut Option<Lease>) -> Report {
             }
         }
         let driven = drive(engine, &plan).await;
-        if lease.as_ref().is_some_and(Lease::is_lost) {
-            return super::lease::lost(engine);
+        if let Some(report) = super::lease::lost(engine, lease.as_ref()) {
+            return report;
         }
         if engine.stop.is_cancelled() {
             return engine.stopped("pontoon down");
@@ -69,7 +69,13 @@ async fn rounds(engine: &Engine<'_>, lease: &mut Option<Lease>) -> Report {
         if !driven.failures.is_empty() {
             return engine.failed(driven.failures, driven.hint);
         }
-        unknown = driven.unknown;
+        left = driven.unknown;
+        if left.is_empty() {
+            let keys = plan.steps.iter().filter_map(|step| step.keys.first());
+            left.extend(
+                keys.map(|key| format!("{}: taken away, and perhaps made again by somebody else", key.label())),
+            );
+        }
     }
-    engine.failed(unknown, Some("run `pontoon down` again".to_owned()))
+    engine.failed(left, Some("run `pontoon down` again".to_owned()))
 }

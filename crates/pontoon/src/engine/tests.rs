@@ -11,5 +11,6 @@ mod down;
 mod drift;
 mod faults;
 mod fixture;
+mod rough;
 mod shop;
 mod writers;

@@ -50,8 +50,11 @@ impl Home {
 
     /// The one at `path`. A directory that is there already may hold other things, and keeps its mode.
     fn at(path: &Path) -> Result<Self, Failure> {
-        let refused =
-            |error: &std::io::Error| Failure::new(format!("cannot make `{}`", path.display())).caused_by(error);
+        let refused = |error: &std::io::Error| {
+            Failure::new(format!("cannot make the directory `{}`, where the embedded cloud is kept", path.display()))
+                .caused_by(error)
+                .hint("PONTOON_EMBEDDED or XDG_STATE_HOME names another place".to_owned())
+        };
         // The process in the background works in another directory.
         let path = std::path::absolute(path).map_err(|error| refused(&error))?;
         DirBuilder::new().recursive(true).mode(0o700).create(&path).map_err(|error| refused(&error))?;

@@ -128,6 +128,16 @@ impl LxdError {
         matches!(self, Self::Unknown { .. } | Self::TimedOut { .. })
     }
 
+    /// True where the way to the daemon broke, or could not be opened just now: the same question may be answered over a
+    /// new connection.
+    pub fn is_interrupted(&self) -> bool {
+        match self {
+            Self::Lost { .. } => true,
+            Self::Connect { source, .. } => ssh_error(source).is_some_and(SshError::is_transient),
+            _ => false,
+        }
+    }
+
     /// What to do about it, where there is something to do.
     pub fn hint(&self) -> Option<String> {
         match self {

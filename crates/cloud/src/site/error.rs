@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::observe::METADATA_HOST_KEY;
 use crate::lxd::LxdError;
 use crate::openstack;
 use crate::ssh::{IdentityError, SshError};
@@ -101,7 +102,9 @@ impl SiteError {
             Self::OpenStack(error) => {
                 error.is_unknown() || error.is_stale() || error.status().is_some_and(|status| status.is_server_error())
             }
-            Self::Engine(error) => error.is_unknown() || error.is_changed_meanwhile(),
+            Self::Engine(error) => error.is_unknown() || error.is_changed_meanwhile() || error.is_interrupted(),
+            // A connection that broke says nothing of the command that ran over it, and the next one is a new one.
+            Self::Ssh(error) => error.is_transient(),
             Self::Stuck { .. } | Self::Missing { .. } => true,
             _ => false,
         }
@@ -115,6 +118,9 @@ impl SiteError {
             }
             Self::OpenStack(error) => error.hint(),
             Self::Engine(error) => error.hint(),
+            Self::Ssh(SshError::HostKeyMismatch { host, .. }) => Some(format!(
+                "if `{host}` was rebuilt, its new keys are in `openstack console log show {host}`; if the one it showed is among them, `openstack server unset --property {METADATA_HOST_KEY} {host}` lets the next run read them anew; if not, somebody else answers"
+            )),
             Self::Ssh(error) => error.hint(),
             Self::Identity(error) => error.hint(),
             Self::Deadline { .. } => Some("run the same command again: it goes on where this one stopped".to_owned()),
@@ -131,5 +137,27 @@ impl SiteError {
             }
             _ => None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_connection_that_broke_leaves_it_to_the_next_look_what_was_done() {
+        assert!(SiteError::from(SshError::Closed { host: "lxd0".to_owned() }).is_unknown());
+        let closed = std::io::Error::other(SshError::Closed { host: "lxd0".to_owned() });
+        assert!(SiteError::from(LxdError::Connect { endpoint: "lxd0".to_owned(), source: closed }).is_unknown());
+        let refused =
+            SshError::AuthenticationFailed { host: "lxd0".to_owned(), user: "pontoon".to_owned(), tried: vec![] };
+        assert!(!SiteError::from(refused).is_unknown());
+    }
+
+    #[test]
+    fn who_rebuilt_a_host_is_told_how_its_new_key_is_accepted() {
+        let error = SshError::HostKeyMismatch { host: "lxd0".to_owned(), expected: vec![], seen: String::new() };
+        let hint = SiteError::from(error).hint();
+        assert!(hint.is_some_and(|hint| hint.contains("openstack server unset --property pontoon.host-key lxd0")));
     }
 }

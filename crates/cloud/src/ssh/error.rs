@@ -100,7 +100,7 @@ impl SshError {
                     .to_owned(),
             ),
             Self::AuthenticationFailed { user, .. } => Some(format!(
-                "`{user}` must be the image's login name, and the private key that of the server's key pair; `ssh-add -l` lists the agent's keys"
+                "one of the private keys must be that of the server's key pair, and `{user}` a login that it opens; `ssh-add -l` lists the agent's keys, and a file with a passphrase is used only through the agent"
             )),
             Self::Identity(error) => error.hint(),
             Self::ChannelRefused { what, .. } if what.starts_with("socket") || what.starts_with("port") => {
@@ -139,5 +139,9 @@ impl SshError {
 }
 
 fn tried_list(tried: &[String]) -> String {
-    if tried.is_empty() { "nothing: no identity was given".to_owned() } else { tried.join(", ") }
+    if tried.is_empty() {
+        "nothing: there is no agent and no private key that could be read".to_owned()
+    } else {
+        tried.join(", ")
+    }
 }

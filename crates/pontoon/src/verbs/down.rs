@@ -1,5 +1,5 @@
-//! `pontoon down`: take everything of a stack away, and nothing else. The file is read for two names only, so it may
-//! be gone or wrong in every other way.
+//! `pontoon down`: take everything of a stack away, and nothing else. Where the file is
+//! gone or wrong, `--stack` and `--cloud` say the two names that are needed of it.
 
 use std::path::Path;
 

@@ -194,28 +194,37 @@ impl Site {
         generation: &str,
         waiting: Waiting<'_>,
     ) -> Result<(), SiteError> {
-        let engine = self.hosts.any_engine(host).await?;
         let look = async |state: &mut String| {
-            match ask(&engine, name, &["cloud-init", "status", "--format=json"])
-                .await
-                .map(|text| CloudInit::read(&text))
-            {
-                Ok(Progress::Clean) => Ok(Some(())),
-                Ok(Progress::Working(word)) => {
+            let asked = async {
+                // Asked for each time: a connection that broke meanwhile is replaced so.
+                let engine = self.hosts.any_engine(host).await?;
+                let text = ask(&engine, name, &["cloud-init", "status", "--format=json"]).await?;
+                Ok((engine, CloudInit::read(&text)))
+            };
+            match asked.await {
+                Ok((_, Progress::Clean)) => Ok(Some(())),
+                Ok((_, Progress::Working(word))) => {
                     *state = format!("it is {word}");
                     Ok(None)
                 }
-                Ok(Progress::Failed(reason)) => {
+                Ok((engine, Progress::Failed(reason))) => {
                     let log = ask(&engine, name, &["tail", "-n", "15", "/var/log/cloud-init-output.log"]).await?;
                     let place = format!("container `{name}` on host `{host}`");
                     Err(SiteError::CloudInit { place, reason: format!("{reason}\n{}", log.trim_end()) })
                 }
                 // Too early, the container having no init yet that could answer, or too busy to answer in time.
-                Err(error @ (LxdError::Refused { .. } | LxdError::Failed { .. } | LxdError::TimedOut { .. })) => {
+                Err(SiteError::Engine(
+                    error @ (LxdError::Refused { .. } | LxdError::Failed { .. } | LxdError::TimedOut { .. }),
+                )) => {
                     *state = chain(&error);
                     Ok(None)
                 }
-                Err(error) => Err(error.into()),
+                // The way to the host broke; what was asked changes nothing.
+                Err(error) if error.is_unknown() => {
+                    *state = chain(&error);
+                    Ok(None)
+                }
+                Err(error) => Err(error),
             }
         };
         until(&format!("cloud-init of `{name}`"), self.patience.step, look, waiting).await?;

@@ -252,11 +252,12 @@ pub(super) fn step<'a>(plan: &'a Plan, label: &str) -> &'a Step {
     found.unwrap_or_else(|| panic!("no step on {label}:\n{}", told(plan)))
 }
 
-/// External networks of their own for clouds that run side by side: what the one no longer publishes, another one must
-/// not answer.
+/// External networks of their own for clouds that run side by side, in this process and in others: what the one no
+/// longer publishes, another one must not answer, nor may it hold the port.
 fn external() -> Ipv4Net {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     let first = u32::from(Ipv4Addr::new(127, 80, 0, 0));
-    let number = NEXT.fetch_add(1, Ordering::Relaxed) % (100 * 256);
+    // Process ids of tests that run at the same moment lie close together; a hundred clouds fit between two of them.
+    let number = std::process::id().wrapping_mul(101).wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed)) % (170 * 256);
     Ipv4Net::new_assert(Ipv4Addr::from(first + number * 256), 24)
 }

@@ -25,6 +25,8 @@ async fn rounds(engine: &Engine<'_>, lease: &mut Option<Lease>) -> Report {
         engine.sink.event(&Event::Observing);
         let seen = match Box::pin(engine.site.observe_remains()).await {
             Ok(seen) => seen,
+            // A service that stumbled is looked at again.
+            Err(error) if error.is_unknown() && round + 1 < MOST_ROUNDS && !engine.stop.is_cancelled() => continue,
             Err(error) => return engine.failed_by("looking at the cloud", &error),
         };
         let plan = Plan::down(&stack, &seen);
@@ -38,9 +40,9 @@ async fn rounds(engine: &Engine<'_>, lease: &mut Option<Lease>) -> Report {
         };
         engine.sink.event(&Event::Plan { view, round });
         if plan.steps.is_empty() {
-            return engine.report(if round == 0 { RunOutcome::Unchanged } else { RunOutcome::Removed });
+            return engine.report(if lease.is_none() { RunOutcome::Unchanged } else { RunOutcome::Removed });
         }
-        if round == 0 {
+        if lease.is_none() {
             match engine.consent.given(&plan) {
                 Answer::Yes => {}
                 Answer::No => return engine.report(RunOutcome::Refused),

@@ -59,7 +59,7 @@ async fn status(home: &Home, output: &Output) -> Result<Exit, Failure> {
             "clouds_yaml": home.clouds_yaml(), "directory": home.path(),
         })),
         (Reader::Program, None) => {
-            show::print_json(&json!({ "running": false, "simulated": true, "directory": home.path() }))
+            show::print_json(&json!({ "running": false, "simulated": true, "directory": home.path() }));
         }
         (Reader::Person, Some(running)) => show::print(&format!(
             "the embedded (simulated) cloud runs at {} as process {}\n  clouds.yaml  {}\n  ssh key      {}\n  log          {}\n",
@@ -70,7 +70,7 @@ async fn status(home: &Home, output: &Output) -> Result<Exit, Failure> {
             home.log().display(),
         )),
         (Reader::Person, None) => {
-            show::print("no embedded cloud runs; `pontoon up` starts one where a stack asks for it\n")
+            show::print("no embedded cloud runs; `pontoon up` starts one where a stack asks for it\n");
         }
     }
     Ok(Exit::Done)

@@ -15,7 +15,7 @@ use crate::engine::Holder;
 use crate::event::{Report, RunOutcome};
 
 /// Long enough for any run here, and shorter than for ever.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 async fn in_time(run: impl Future<Output = Report>) -> Report {
     tokio::time::timeout(PATIENCE, Box::pin(run)).await.expect("the run goes on and on")
@@ -115,6 +115,16 @@ async fn a_proof_is_not_given_up_because_octavia_stumbles_once() {
     bench.cloud.world().add_fault(fault("GET", "/status$", Effect::Status { code: 500, retry_after: None }, 1));
     let report = in_time(bench.up(&stack)).await;
     assert_eq!(report.outcome, RunOutcome::Unchanged, "{report:?}");
+}
+
+#[tokio::test]
+async fn a_down_looks_again_where_a_service_stumbles() {
+    let bench = Bench::new().await;
+    bench.built(&example("blog", &[])).await;
+    bench.cloud.world().add_fault(fault("GET", "/ports", Effect::Status { code: 500, retry_after: None }, 1));
+    let report = in_time(bench.down("blog")).await;
+    assert_eq!(report.outcome, RunOutcome::Removed, "{report:?}");
+    assert_eq!(bench.traces("blog"), Vec::<String>::new());
 }
 
 #[tokio::test]

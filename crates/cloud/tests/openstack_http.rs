@@ -190,7 +190,9 @@ async fn a_kept_token_that_the_cloud_no_longer_takes_is_replaced_in_its_file() {
 async fn a_service_that_came_or_moved_since_the_last_run_is_found_by_a_new_login() {
     let fake = Fake::start(|_, _| Reply::json(200, &json!({ "ports": [] }))).await;
     let gone = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    for (then, now) in [("\"network\"", "\"network-to-come\"".to_owned()), (fake.url.as_str(), format!("http://{gone}"))] {
+    for (then, now) in
+        [("\"network\"", "\"network-to-come\"".to_owned()), (fake.url.as_str(), format!("http://{gone}"))]
+    {
         let directory = tempfile::tempdir().unwrap();
         fake.client_with_tokens_in(directory.path()).ports(&[]).await.unwrap();
         let file = std::fs::read_dir(directory.path()).unwrap().next().unwrap().unwrap().path();

@@ -160,7 +160,8 @@ mod tests {
 
     #[test]
     fn what_somebody_else_wrote_is_no_key() {
-        for text in ["", "ssh access", "pontoon:blog", "pontoon::port/a", "pontoon:blog:thing/a", "pontoon:blog:port/"] {
+        for text in ["", "ssh access", "pontoon:blog", "pontoon::port/a", "pontoon:blog:thing/a", "pontoon:blog:port/"]
+        {
             assert_eq!(text.parse::<Key>(), Err(NotAKey), "{text}");
         }
     }

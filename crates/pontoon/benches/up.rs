@@ -37,7 +37,11 @@ fn main() {
             let requests = median(runs.iter().map(|run| run.0));
             let seconds = median(runs.iter().map(|run| run.1));
             let floor = requests * request;
-            println!("{:<22} {requests:>9.0} {seconds:>10.3} {floor:>10.3} {:>8.2}", format!("{example}: {name}"), seconds / floor);
+            println!(
+                "{:<22} {requests:>9.0} {seconds:>10.3} {floor:>10.3} {:>8.2}",
+                format!("{example}: {name}"),
+                seconds / floor
+            );
         }
     }
 }

@@ -7,10 +7,10 @@
 //!
 //! It knows OpenStack and LXD, and nothing of the programs that use it. It says wherever it is asked that it is simulated.
 
-pub mod guest;
 pub mod api;
 mod cloud;
 pub mod config;
+pub mod guest;
 pub mod net;
 mod persist;
 mod server;

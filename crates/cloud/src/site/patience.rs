@@ -20,7 +20,12 @@ pub struct Patience {
 
 impl Default for Patience {
     fn default() -> Self {
-        Self { step: Duration::from_mins(20), stuck: Duration::from_mins(3), answer: Duration::from_mins(3), look: Duration::from_secs(15) }
+        Self {
+            step: Duration::from_mins(20),
+            stuck: Duration::from_mins(3),
+            answer: Duration::from_mins(3),
+            look: Duration::from_secs(15),
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! Making an ssh key, for clouds that we bring up ourselves.
 
-use russh::keys::ssh_key::LineEnding;
 use russh::keys::PrivateKey;
+use russh::keys::ssh_key::LineEnding;
 use russh::keys::ssh_key::private::Ed25519Keypair;
 
 /// A new ed25519 key in OpenSSH's forms.

@@ -191,7 +191,11 @@ impl State {
             }
             Outcome::Unknown(error) => {
                 // Not only a lost reply: what is stuck, or was changed by somebody else meanwhile, is looked at again too.
-                format!("  {} {title}: the next look tells what came of it {time}\n      {}\n", style.yellow("?"), deep(error))
+                format!(
+                    "  {} {title}: the next look tells what came of it {time}\n      {}\n",
+                    style.yellow("?"),
+                    deep(error)
+                )
             }
         }
     }

@@ -10,8 +10,7 @@ use super::super::model::{ContainerImage, Engine};
 use super::super::tree::{self, Dialect, Scalar, Value};
 
 /// The simplestreams servers behind the remotes that LXD's and Incus's own clients know, by the remote's name.
-const SERVERS: [(&str, &str); 2] =
-    [("ubuntu", "https://cloud-images.ubuntu.com/releases/"), ("images", INCUS_IMAGES)];
+const SERVERS: [(&str, &str); 2] = [("ubuntu", "https://cloud-images.ubuntu.com/releases/"), ("images", INCUS_IMAGES)];
 /// What `images:` means to Incus. The Linux Containers project serves LXD no more.
 const INCUS_IMAGES: &str = "https://images.linuxcontainers.org";
 /// What `images:` means to LXD.

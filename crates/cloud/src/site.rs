@@ -22,7 +22,7 @@ use pontoon_core::book::{Book, Known};
 use pontoon_core::key::{Key, stack_tag};
 use tokio::sync::OnceCell;
 
-pub use error::SiteError;
+pub use error::{SiteError, chain};
 pub use hosts::Hosts;
 pub use patience::Patience;
 

@@ -12,7 +12,7 @@ mod remove;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use pontoon_cloud::site::{Site, SiteError};
+use pontoon_cloud::site::{Site, SiteError, chain};
 use tokio_util::sync::CancellationToken;
 
 use crate::event::{Report, RunOutcome, Sink};
@@ -84,17 +84,6 @@ impl Engine<'_> {
         let hint = format!("`{again}` goes on where this one stopped");
         Report { hint: Some(hint), ..self.report(RunOutcome::Stopped) }
     }
-}
-
-/// An error with all its causes, in one line.
-pub(crate) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
 }
 
 /// How long the cloud is given for what no step waits for: an answer through a floating IP.

@@ -161,3 +161,14 @@ mod tests {
         assert!(hint.is_some_and(|hint| hint.contains("openstack server unset --property pontoon.host-key lxd0")));
     }
 }
+
+/// An error with all its causes, in one line.
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
+}

@@ -18,7 +18,7 @@ use pontoon_core::observed::{Catalogue, Flavor, HostView, Observed, Quota, Quota
 use pontoon_core::plan;
 use pontoon_core::spec::model::Stack;
 
-use super::{Site, SiteError};
+use super::{Site, SiteError, chain};
 use crate::openstack;
 use crate::ssh::HostKeyCheck;
 
@@ -232,17 +232,6 @@ fn together(
     seen.capabilities.project_id = project;
     seen.capabilities.balancer_api = balancer_api;
     seen
-}
-
-/// An error with all its causes, in one line.
-pub(super) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
 }
 
 struct Compute {

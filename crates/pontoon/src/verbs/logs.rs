@@ -16,10 +16,10 @@ use serde_json::json;
 use super::stack;
 use super::subject::{self, Containers, Located, Subject};
 use crate::cli;
-use crate::engine::chain;
 use crate::exit::{Exit, Failure};
 use crate::show::style::printable;
 use crate::show::{self, Output, Reader};
+use pontoon_cloud::site::chain;
 
 /// How long reading one log may take.
 const READ_LIMIT: Duration = Duration::from_mins(1);

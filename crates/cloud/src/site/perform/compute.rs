@@ -8,10 +8,10 @@ use pontoon_core::plan::Action;
 use pontoon_core::spec::model::Engine;
 
 use super::super::observe::{
-    CLOUD_INIT_LOG, CLOUD_INIT_STATUS, CloudInit, METADATA_HOST_KEY, METADATA_KEY, METADATA_USER_DATA, Progress, chain,
+    CLOUD_INIT_LOG, CLOUD_INIT_STATUS, CloudInit, METADATA_HOST_KEY, METADATA_KEY, METADATA_USER_DATA, Progress,
 };
 use super::super::patience::until;
-use super::super::{Site, SiteError, Waiting};
+use super::super::{Site, SiteError, Waiting, chain};
 use crate::openstack::compute::{self, NewServer, NewServerGroup, ServerNetwork};
 use crate::ssh::console;
 

@@ -11,9 +11,9 @@ use pontoon_core::plan::{self, PROVEN, Write};
 use pontoon_core::render::{self, InstanceConfig};
 use pontoon_core::spec::model::ContainerImage;
 
-use super::super::observe::{CloudInit, Progress, chain};
+use super::super::observe::{CloudInit, Progress};
 use super::super::patience::until;
-use super::super::{Site, SiteError, Waiting};
+use super::super::{Site, SiteError, Waiting, chain};
 use crate::lxd::{
     self, ExecRequest, ImageAlias, InstancePatch, InstanceSource, LxdError, NewInstance, NewProfile, ProfileContent,
     Simplestreams, StateAction,

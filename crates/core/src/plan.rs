@@ -163,6 +163,7 @@ impl Plan {
         reservations::late(&scene, &mut build);
         balancers::plan_late(&scene, late, &mut build);
         containers::plan(&scene, &fates, &mut build);
+        balancers::plan_joining(&scene, &mut build);
         surplus::plan(&scene, &mut build);
         network::restore(&scene, &mut build);
         preflight::quotas(&scene, &mut build);

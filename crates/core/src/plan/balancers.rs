@@ -109,6 +109,17 @@ pub(super) fn plan_late(scene: &Scene<'_>, late: Vec<Late<'_>>, build: &mut Buil
     }
 }
 
+/// Plans what joins pools that serve already, once the containers are planned.
+pub(super) fn plan_joining(scene: &Scene<'_>, build: &mut Builder) {
+    for (name, balancer) in &scene.stack.balancers {
+        let parts = wanted(scene, name, balancer);
+        let present = meant(&scene.seen.balancers, &scene.key(Kind::Balancer, name));
+        if let Some(present) = present.filter(|present| beyond_repair(present, &parts).is_none()) {
+            parts::join(scene, name, present, &parts, build);
+        }
+    }
+}
+
 /// Plans the end of balancers that the file wants no more, and of twins. First of all, so that their VIPs are free.
 fn unwanted(scene: &Scene<'_>, build: &mut Builder) {
     let (present, twins) = one_of_each(&scene.seen.balancers);

@@ -140,6 +140,35 @@ fn keep_pool(scene: &Scene<'_>, name: &str, pool: &Pool, parts: &BalancerParts, 
     keep_monitor(scene, name, pool, parts, last, build);
 }
 
+/// A member, by what Octavia tells members apart.
+type Door = (Ipv4Addr, u16);
+
+/// How the members of a pool differ from what the file says.
+struct Membership {
+    staying: BTreeSet<Door>,
+    missing: BTreeSet<Door>,
+    surplus: BTreeSet<Door>,
+}
+
+impl Membership {
+    fn of(pool: &Pool, parts: &BalancerParts) -> Self {
+        let present: BTreeSet<Door> = pool.members.iter().map(|member| (member.address, member.port)).collect();
+        let wanted: BTreeSet<Door> = parts.members.iter().map(|member| (member.address, member.port)).collect();
+        Self { staying: &present & &wanted, missing: &wanted - &present, surplus: &present - &wanted }
+    }
+
+    /// Whether new members join others that serve already: those wait until their containers answer, for a balancer
+    /// believes a new member to be well until its monitor has found out.
+    fn is_joined(&self) -> bool {
+        !self.staying.is_empty() && !self.missing.is_empty()
+    }
+}
+
+fn listed(doors: &BTreeSet<Door>) -> String {
+    doors.iter().map(|(address, port)| format!("{address}:{port}")).collect::<Vec<_>>().join(", ")
+}
+
+/// What leaves leaves now. What joins members that serve already comes later, with [`join`].
 fn keep_members(
     scene: &Scene<'_>,
     name: &str,
@@ -148,13 +177,16 @@ fn keep_members(
     last: &mut Key,
     build: &mut Builder,
 ) {
-    let present: BTreeSet<_> = pool.members.iter().map(|member| (member.address, member.port)).collect();
-    let wanted: BTreeSet<_> = parts.members.iter().map(|member| (member.address, member.port)).collect();
-    let listed = |set: Vec<&(Ipv4Addr, u16)>| {
-        set.iter().map(|(address, port)| format!("{address}:{port}")).collect::<Vec<_>>().join(", ")
-    };
-    let (missing, surplus): (Vec<_>, Vec<_>) =
-        (wanted.difference(&present).collect(), present.difference(&wanted).collect());
+    let membership = Membership::of(pool, parts);
+    let (missing, surplus) = (&membership.missing, &membership.surplus);
+    if membership.is_joined() {
+        if !surplus.is_empty() {
+            let mut staying = parts.clone();
+            staying.members.retain(|member| !missing.contains(&(member.address, member.port)));
+            set_members(scene, name, &staying, last, &format!("{} wanted no more", listed(surplus)), build);
+        }
+        return;
+    }
     let reason = match (missing.is_empty(), surplus.is_empty()) {
         (true, true) => return,
         (false, true) => format!("{} missing", listed(missing)),
@@ -162,6 +194,25 @@ fn keep_members(
         (false, false) => format!("{} missing, {} wanted no more", listed(missing), listed(surplus)),
     };
     set_members(scene, name, parts, last, &reason, build);
+}
+
+/// Plans what joins members that serve already, after the containers that join answer.
+pub(super) fn join(scene: &Scene<'_>, name: &str, present: &Seen, parts: &BalancerParts, build: &mut Builder) {
+    let Some(pool) = own_pool(present).filter(|pool| pool.protocol == parts.pool.protocol) else { return };
+    let membership = Membership::of(pool, parts);
+    if !membership.is_joined() {
+        return;
+    }
+    let joining = parts.members.iter().filter(|member| membership.missing.contains(&(member.address, member.port)));
+    let mut after: Vec<Key> = joining.map(|member| scene.key(Kind::Container, member.name.as_str())).collect();
+    after.extend([Kind::Balancer, Kind::Listener, Kind::Pool, Kind::Monitor].map(|kind| scene.key(kind, name)));
+    let action = Action::SetMembers {
+        balancer: scene.key(Kind::Balancer, name),
+        pool: scene.key(Kind::Pool, name),
+        members: parts.members.clone(),
+    };
+    let reason = format!("{} missing", listed(&membership.missing));
+    build.step(Verb::Change, &scene.key(Kind::Members, name), reason, &after, action);
 }
 
 fn keep_monitor(

@@ -366,6 +366,20 @@ fn a_container_leaves_its_pool_then_its_host_then_its_pair_then_its_address() {
 }
 
 #[test]
+fn a_new_copy_joins_those_that_serve_only_when_it_answers() {
+    let mut toy = up(&blog());
+    let mut stack = blog();
+    stack.services["hugo"].replicas = 2;
+    let plan = plan(&toy, &stack);
+    let joins = plan.steps.iter().position(|step| step.keys[0].kind == Kind::Members).unwrap();
+    let answers = plan.steps.iter().position(|step| matches!(step.action, Action::AwaitContainer { .. })).unwrap();
+    assert!(plan.steps[joins].after.contains(&answers), "{}", labels(&plan).join("\n"));
+    let Action::SetMembers { members, .. } = &plan.steps[joins].action else { panic!("{:?}", plan.steps[joins]) };
+    assert_eq!(members.len(), 2);
+    assert_eq!(converge(&mut toy, &stack, &mut Dice(5)), Ok(1));
+}
+
+#[test]
 fn containers_of_a_host_that_goes_move_to_those_that_stay() {
     let mut before = blog();
     before.hosts["lxd"].count = 2;

@@ -15,9 +15,11 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use futures_util::future::BoxFuture;
+use ipnet::Ipv4Net;
 use pontoon_cloud::site::Outside;
 use pontoon_cloud::ssh::{BoxIo, KeyPair, SshError, dial_tcp};
 use serde::Deserialize;
+use sha2::{Digest as _, Sha256};
 
 use crate::cli::Speed;
 use crate::exit::Failure;
@@ -59,6 +61,14 @@ impl Home {
         let path = std::path::absolute(path).map_err(|error| refused(&error))?;
         DirBuilder::new().recursive(true).mode(0o700).create(&path).map_err(|error| refused(&error))?;
         Ok(Self(path))
+    }
+
+    /// The loopback network that this cloud's floating IPs come from. It follows from the directory, so that clouds side by
+    /// side (of two users, of tests) seldom publish at the same address.
+    fn external(&self) -> Ipv4Net {
+        let digest = Sha256::digest(self.0.as_os_str().as_encoded_bytes());
+        let octet = 64 + digest[0] % 128;
+        Ipv4Net::new_assert(Ipv4Addr::new(127, octet, 0, 0), 16)
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -286,6 +296,7 @@ pub(crate) async fn serve(home: &Home, port: Option<u16>, speed: Speed) -> Resul
             Speed::Instant => pontoon_sim::Delays::zero(),
         },
         public_key: Some(home.public_key()?),
+        external: home.external(),
         ..pontoon_sim::Config::default()
     };
     let cloud = pontoon_sim::Cloud::start(config).await.map_err(|error| Failure::of(&error).hint(error.hint()))?;

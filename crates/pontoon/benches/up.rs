@@ -74,7 +74,9 @@ impl Cloud {
         // It prints its clouds.yaml when it is ready.
         let line = BufReader::new(child.stdout.take().unwrap()).lines().next().unwrap().unwrap();
         assert!(line.starts_with('#'), "{line}");
+        // Its endpoint, and its process behind a space.
         let endpoint = std::fs::read_to_string(home.join("endpoint")).unwrap();
+        let endpoint = endpoint.split_whitespace().next().unwrap().to_owned();
         Self { child, home, endpoint, _directory: directory }
     }
 

@@ -315,6 +315,7 @@ fn client() -> reqwest::Client {
 /// have a port (80 belongs to root) it listens on another and says on which.
 pub(crate) struct Published {
     endpoint: String,
+    client: reqwest::Client,
 }
 
 #[derive(Deserialize)]
@@ -325,12 +326,12 @@ struct Place {
 
 impl Published {
     pub(crate) fn new(running: &Running) -> Self {
-        Self { endpoint: running.endpoint.clone() }
+        Self { endpoint: running.endpoint.clone(), client: client() }
     }
 
     async fn place(&self, address: Ipv4Addr, port: u16) -> Option<Place> {
         let url = format!("{}/simulated/published?address={address}&port={port}", self.endpoint);
-        client().get(url).send().await.ok()?.error_for_status().ok()?.json().await.ok()
+        self.client.get(url).send().await.ok()?.error_for_status().ok()?.json().await.ok()
     }
 }
 

@@ -64,8 +64,9 @@ async fn prove_balancer(
     if !empty {
         let admits_all = balancer.allow.iter().any(|from| from.prefix_len() == 0);
         let silences = AtomicU32::new(0);
+        let visitor = visitor()?;
         until(engine, &format!("balancer `{name}` to answer at {}", endpoint.url), async || {
-            match answer(engine, address, balancer, &endpoint.url).await {
+            match answer(engine, &visitor, address, balancer, &endpoint.url).await {
                 Ok(()) => Ok(None),
                 Err(Unanswered::Silence(_)) if !admits_all && silences.fetch_add(1, Ordering::Relaxed) + 1 >= SILENCES => {
                     let text = format!(
@@ -148,23 +149,33 @@ enum Unanswered {
 
 /// Asks through a floating IP; any HTTP answer but one of the balancer's own failing proves that a request got through
 /// all layers.
-async fn answer(engine: &Engine<'_>, address: Ipv4Addr, balancer: &Balancer, url: &str) -> Result<(), Unanswered> {
+async fn answer(
+    engine: &Engine<'_>,
+    visitor: &reqwest::Client,
+    address: Ipv4Addr,
+    balancer: &Balancer,
+    url: &str,
+) -> Result<(), Unanswered> {
     if balancer.protocol == Protocol::Tcp {
         let dialled = engine.site.hosts.outside().dial(address, balancer.listen).await;
         return dialled.map(drop).map_err(|error| Unanswered::Silence(chain(&error)));
     }
     let url = format!("{}{}", url.trim_end_matches('/'), balancer.monitor_path.as_deref().unwrap_or("/"));
-    let client = reqwest::Client::builder()
-        .no_proxy()
-        .timeout(ANSWER_LIMIT)
-        .redirect(reqwest::redirect::Policy::none())
-        .build()
-        .map_err(|error| Unanswered::Failing(chain(&error)))?;
-    match client.get(&url).send().await {
+    match visitor.get(&url).send().await {
         Ok(reply) if reply.status().is_server_error() => {
             Err(Unanswered::Failing(format!("it answered {}", reply.status())))
         }
         Ok(_) => Ok(()),
         Err(error) => Err(Unanswered::Silence(chain(&error))),
     }
+}
+
+/// Asks as a stranger would: over a connection of its own each time, and following nothing.
+fn visitor() -> Result<reqwest::Client, Unproven> {
+    let visitor = reqwest::Client::builder()
+        .no_proxy()
+        .timeout(ANSWER_LIMIT)
+        .redirect(reqwest::redirect::Policy::none())
+        .pool_max_idle_per_host(0);
+    visitor.build().map_err(|error| Unproven::Because(format!("cannot ask by HTTP: {}", chain(&error)), None))
 }

@@ -12,6 +12,7 @@ pub mod nova;
 pub mod nova_server;
 pub mod octavia;
 pub mod octavia_view;
+mod view;
 
 use crate::world::faults::Effect;
 use crate::world::{Attributes, Caller, Refusal, World};

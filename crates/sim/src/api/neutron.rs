@@ -1,6 +1,7 @@
 //! Neutron v2.0: one table of resources, each with the same five verbs, tags, revisions and bulk creation.
 
 use super::listing::{list, only_fields};
+use super::view::{extend, without};
 use super::{Call, Reply, no_such_resource};
 use crate::world::{Attributes, Caller, Meta, Refusal, World};
 use serde::Serialize;
@@ -376,17 +377,4 @@ fn object<T: Serialize>(value: &T) -> Value {
         view["tenant_id"] = project;
     }
     view
-}
-
-fn extend(mut view: Value, more: Value) -> Value {
-    if let (Value::Object(view), Value::Object(more)) = (&mut view, more) {
-        view.extend(more);
-    }
-    view
-}
-
-fn without(view: &mut Value, key: &str) {
-    if let Value::Object(map) = view {
-        map.shift_remove(key);
-    }
 }

@@ -1,5 +1,6 @@
 //! What Octavia's objects look like from outside.
 
+use super::view::{extend, without};
 use crate::world::balancer::Provisioning;
 use crate::world::{Caller, World};
 use serde::Serialize;
@@ -190,17 +191,4 @@ fn object<T: Serialize>(value: &T, hidden: &[&str]) -> Value {
         view["tenant_id"] = project;
     }
     view
-}
-
-fn extend(mut view: Value, more: Value) -> Value {
-    if let (Value::Object(view), Value::Object(more)) = (&mut view, more) {
-        view.extend(more);
-    }
-    view
-}
-
-fn without(view: &mut Value, key: &str) {
-    if let Value::Object(map) = view {
-        map.shift_remove(key);
-    }
 }

@@ -8,6 +8,7 @@ mod bench;
 mod build_static;
 mod checkout;
 mod command;
+mod lab;
 mod test;
 mod tidy;
 
@@ -21,7 +22,7 @@ struct Task {
     run: fn(&[String]) -> Result<(), String>,
 }
 
-const TASKS: [Task; 4] = [
+const TASKS: [Task; 5] = [
     Task {
         name: "test",
         arguments: "[STEP…]",
@@ -30,6 +31,12 @@ const TASKS: [Task; 4] = [
     },
     Task { name: "tidy", arguments: "", what: "the house rules alone", run: tidy::run },
     Task { name: "bench", arguments: "[NAME…]", what: "the benchmarks, each with its table", run: bench::run },
+    Task {
+        name: "lab",
+        arguments: "LAB VERB",
+        what: "real machines to hold Pontoon against: `cargo xtask lab`",
+        run: lab::run,
+    },
     Task {
         name: "build-static",
         arguments: "",

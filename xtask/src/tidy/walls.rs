@@ -2,10 +2,11 @@
 //!
 //! ```text
 //! pontoon ─▶ cloud ─▶ core
-//!    └─────▶ sim
+//!    ├─────▶ sim
+//!    └─────▶ ring
 //! ```
 //! Nothing points back. The embedded cloud knows none of ours, so that nothing can agree with itself by accident; core
-//! knows nothing that reads, waits, draws or sends.
+//! knows nothing that reads, waits, draws or sends; the gossip knows members, and nothing of what they are members for.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,13 +16,18 @@ use super::Finding;
 use crate::checkout::{list, text};
 
 /// For a crate, what it may not depend on itself, tests included.
-const STRANGERS: [(&str, &[&str], &str); 3] = [
+const STRANGERS: [(&str, &[&str], &str); 4] = [
     ("pontoon-core", &["pontoon-cloud", "pontoon-sim", "pontoon"], "core is the innermost part"),
     ("pontoon-cloud", &["pontoon-sim", "pontoon"], "the edge to the vendors does not know which cloud it speaks to"),
     (
         "pontoon-sim",
         &["pontoon-core", "pontoon-cloud", "pontoon"],
         "the embedded cloud knows vendors, and none of ours",
+    ),
+    (
+        "pontoon-ring",
+        &["pontoon-core", "pontoon-cloud", "pontoon-sim", "pontoon"],
+        "the gossip is a protocol of its own",
     ),
 ];
 

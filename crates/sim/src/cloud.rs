@@ -335,6 +335,7 @@ fn boot(world: &World, server: &crate::world::compute::Server) -> Option<Boot> {
         prefix: subnet.cidr.prefix_len(),
         gateway: subnet.gateway_ip,
         mtu,
+        first_boot_fails: server.first_boot_fails,
         delays: world.settings.delays().guest(),
     })
 }

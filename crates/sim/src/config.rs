@@ -26,6 +26,8 @@ pub struct Config {
     pub octavia_minor: u8,
     /// Who owns the tenant network of the seed.
     pub network_owner: NetworkOwner,
+    /// Whether Nova gives out what servers print.
+    pub console: Console,
     /// The external subnet. Its addresses must be loopback addresses, for balancers really listen on them.
     pub external: Ipv4Net,
     /// Where Neutron's DHCP server of the seed's tenant network sits; the first free address of the pool unless given.
@@ -43,6 +45,20 @@ pub enum NetworkOwner {
     Another,
 }
 
+/// What Nova answers to `os-getConsoleOutput`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Console {
+    /// The console log.
+    #[default]
+    Shown,
+    /// 403: the policy `os_compute_api:os-console-output` does not admit the caller.
+    Forbidden,
+    /// 404: the hypervisor gives servers no console that is kept.
+    Unavailable,
+    /// 501: the driver cannot, as that of ironic.
+    NotImplemented,
+}
+
 impl Default for Config {
     fn default() -> Self {
         Self {
@@ -53,6 +69,7 @@ impl Default for Config {
             extensions: EXTENSIONS.iter().map(|alias| (*alias).to_owned()).collect(),
             octavia_minor: 29,
             network_owner: NetworkOwner::Demo,
+            console: Console::Shown,
             external: Ipv4Net::new_assert(Ipv4Addr::new(127, 77, 0, 0), 16),
             dhcp_address: None,
             public_key: None,

@@ -18,4 +18,4 @@ mod text;
 pub mod world;
 
 pub use cloud::{Cloud, Error, Shared, WorldHandle};
-pub use config::{Config, Delays, NetworkOwner, Quotas};
+pub use config::{Config, Console, Delays, NetworkOwner, Quotas};

@@ -4,6 +4,7 @@
 mod common;
 use common::{Client, quick};
 use pontoon_sim::world::faults::{Effect, Fault, When};
+use pontoon_sim::{Config, Console};
 use serde_json::{Value, json};
 
 #[tokio::test]
@@ -63,6 +64,24 @@ async fn instances_are_limited_by_quota() {
     let body = json!({ "server": { "name": "a", "imageRef": image, "flavorRef": "1" } });
     let answer = client.call("POST", "/compute/v2.1/servers", body).await;
     assert_eq!((answer.status, answer.body["forbidden"]["code"].clone()), (403, json!(403)));
+}
+
+#[tokio::test]
+async fn a_cloud_without_consoles_says_so_in_its_own_way() {
+    for (console, status, fault) in [
+        (Console::Shown, 200, "output"),
+        (Console::Forbidden, 403, "forbidden"),
+        (Console::Unavailable, 404, "itemNotFound"),
+        (Console::NotImplemented, 501, "notImplemented"),
+    ] {
+        let client = Client::start(Config { console, ..quick() }).await;
+        let network = client.network("default").await;
+        let server = client.server("lxd0", json!([{ "uuid": network }])).await;
+        let path = format!("/compute/v2.1/servers/{}/action", server["id"].as_str().unwrap());
+        let answer = client.call("POST", &path, json!({ "os-getConsoleOutput": {} })).await;
+        assert_eq!(answer.status, status, "{}", answer.body);
+        assert!(answer.body.get(fault).is_some(), "{}", answer.body);
+    }
 }
 
 fn fault(then: Effect) -> Fault {

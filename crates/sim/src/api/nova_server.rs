@@ -1,8 +1,10 @@
 //! Nova's servers: lists, creation, deletion, tags, metadata and actions.
 
 use super::{Call, Reply, no_such_resource};
+use crate::config::Console;
 use crate::text::percent_encoded;
 use crate::world::compute::{NewServer, Server, ServerStatus};
+use crate::world::faults::Effect;
 use crate::world::{Attributes, Caller, Refusal, World};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -186,6 +188,7 @@ fn new_server(call: &Call, minor: u32) -> Result<NewServer, Refusal> {
         networks,
         security_groups: groups.filter_map(|group| group["name"].as_str().map(str::to_owned)).collect(),
         group_id: hints.and_then(|hints| hints["group"].as_str()).map(str::to_owned),
+        first_boot_fails: call.fault == Some(Effect::FirstBootFails),
     })
 }
 
@@ -204,6 +207,7 @@ fn action(world: &mut World, caller: &Caller, call: &Call, id: &str) -> Result<R
         "os-getConsoleOutput" => {
             let length = &call.body["os-getConsoleOutput"]["length"];
             let lines = length.as_u64().or_else(|| length.as_str().and_then(|text| text.parse().ok()));
+            refuse_console(world.settings.console)?;
             if state == ServerStatus::Build {
                 return Err(Refusal::new(409, "conflictingRequest", format!("Instance {id} is not ready")));
             }
@@ -217,6 +221,19 @@ fn action(world: &mut World, caller: &Caller, call: &Call, id: &str) -> Result<R
         "reboot" | "os-stop" | "os-start" => Err(wrong_state()),
         _ => Err(Refusal::new(400, "badRequest", format!("There is no such action: {name}"))),
     }
+}
+
+/// What Nova says where there is no console to be had.
+fn refuse_console(console: Console) -> Result<(), Refusal> {
+    let (status, kind, message) = match console {
+        Console::Shown => return Ok(()),
+        Console::Forbidden => {
+            (403, "forbidden", "Policy doesn't allow os_compute_api:os-console-output to be performed.")
+        }
+        Console::Unavailable => (404, "itemNotFound", "Guest does not have a console available."),
+        Console::NotImplemented => (501, "notImplemented", "The requested functionality is not supported."),
+    };
+    Err(Refusal::new(status, kind, message.to_owned()))
 }
 
 fn set_status(world: &mut World, id: &str, status: ServerStatus) -> Reply {

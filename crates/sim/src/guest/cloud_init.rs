@@ -7,6 +7,14 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::cloud_config::Declared;
+use super::files::Files;
+
+/// Where the stages are told, from the first one on.
+const STATUS: &str = "/run/cloud-init/status.json";
+/// Where the outcome is told, once there is one. On a real system both are links to files of the same names below
+/// `/var/lib/cloud/data`, and gone after a restart until cloud-init runs again.
+const RESULT: &str = "/run/cloud-init/result.json";
+const DATA_SOURCE: &str = "DataSourceOpenStackLocal [net,ver=2]";
 
 /// The outcome of one finished run.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -131,9 +139,44 @@ fn status_json(report: Option<&Report>, status: &str, extended: &str) -> Value {
     })
 }
 
-/// `/var/lib/cloud/data/result.json`, written when a run is over.
-pub(crate) fn result_json(report: &Report) -> Value {
-    json!({ "v1": { "datasource": "DataSourceNoCloud", "errors": report.errors, "recoverable_errors": {} } })
+/// What a system that has just started shows of its cloud-init.
+pub(crate) fn begin(files: &mut Files) {
+    files.remove(RESULT);
+    files.write(STATUS, pretty(&stages(None)), None);
+}
+
+/// What it shows when the run is over.
+pub(crate) fn end(files: &mut Files, report: &Report) {
+    files.write(STATUS, pretty(&stages(Some(report))), None);
+    let warnings = if report.warnings.is_empty() { json!({}) } else { json!({ "WARNING": report.warnings }) };
+    let result =
+        json!({ "v1": { "datasource": DATA_SOURCE, "errors": report.errors, "recoverable_errors": warnings } });
+    files.write(RESULT, pretty(&result), None);
+}
+
+/// Whether the end of a run is shown.
+pub(crate) fn has_ended(files: &Files) -> bool {
+    files.get(RESULT).is_some()
+}
+
+fn stages(report: Option<&Report>) -> Value {
+    let stage = |errors: &[String], finished: Option<f64>| json!({ "errors": errors, "finished": finished, "recoverable_errors": {}, "start": 1.0 });
+    let last = match report {
+        Some(report) => stage(&report.errors, Some(9.9)),
+        None => stage(&[], None),
+    };
+    json!({ "v1": {
+        "datasource": DATA_SOURCE,
+        "init-local": stage(&[], Some(2.0)),
+        "init": stage(&[], Some(3.0)),
+        "modules-config": stage(&[], Some(4.0)),
+        "modules-final": last,
+        "stage": if report.is_none() { Value::from("modules-final") } else { Value::Null },
+    } })
+}
+
+fn pretty(value: &Value) -> Vec<u8> {
+    format!("{value:#}\n").into_bytes()
 }
 
 #[cfg(test)]

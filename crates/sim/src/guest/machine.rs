@@ -82,13 +82,14 @@ struct Saved {
 impl Machine {
     /// Powers a new machine on.
     pub(crate) fn boot(boot: Boot, network: Arc<dyn Network>) -> Machine {
-        let declared = Declared::read(boot.user_data.as_deref(), boot.key.as_deref());
+        let declared = declared(&boot);
         let host_key = declared
             .host_key
             .as_deref()
             .and_then(|text| PrivateKey::from_openssh(text).ok())
             .unwrap_or_else(|| PrivateKey::from(Ed25519Keypair::from_seed(&rand::random())));
-        let engine = Engine::declared(&declared);
+        // What the script did not come to is not there.
+        let engine = Engine::declared(&declared).filter(|_| !boot.first_boot_fails);
         let ground = Ground::first(&boot, &declared);
         let now = Instant::now();
         let up_at = now.checked_add(boot.delays.boot).unwrap_or(now);
@@ -110,7 +111,7 @@ impl Machine {
                 return Machine::boot(boot, network);
             }
         };
-        let declared = Declared::read(boot.user_data.as_deref(), boot.key.as_deref());
+        let declared = declared(&boot);
         let mut ground = Ground::first(&boot, &declared);
         ground.files = saved.files;
         ground.dnsmasq = saved.dnsmasq;
@@ -356,6 +357,15 @@ impl Machine {
     }
 }
 
+/// What a machine's user-data declares, with the fault that it was given.
+fn declared(boot: &Boot) -> Declared {
+    let mut declared = Declared::read(boot.user_data.as_deref(), boot.key.as_deref());
+    if boot.first_boot_fails {
+        declared.commands.insert(0, "exit 1".to_owned());
+    }
+    declared
+}
+
 impl Ground {
     fn first(boot: &Boot, declared: &Declared) -> Ground {
         let mut files = Files::installed();
@@ -371,6 +381,7 @@ impl Ground {
         }
         let log = cloud_init::judge(declared, Ok(()), &Ok(())).log;
         files.write("/var/log/cloud-init-output.log", log.into_bytes(), None);
+        cloud_init::begin(&mut files);
         let dnsmasq = Dnsmasq::start(&files);
         if let Some(dnsmasq) = &dnsmasq {
             // It does not start without them, so whatever starts it makes them.
@@ -426,7 +437,13 @@ fn forwards(declared: &Declared) -> bool {
 
 impl Surroundings for Machine {
     fn files<T>(&self, look: impl FnOnce(&mut Files) -> T) -> T {
-        look(&mut self.lock().ground.files)
+        let mut state = self.lock();
+        let files = &mut state.ground.files;
+        // Time is read: the end of cloud-init is noted when somebody looks.
+        if self.is_ready() && !cloud_init::has_ended(files) {
+            cloud_init::end(files, &self.report());
+        }
+        look(files)
     }
 
     fn changed(&self, path: &str) {

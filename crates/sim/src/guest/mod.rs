@@ -64,6 +64,8 @@ pub struct Boot {
     pub gateway: Option<Ipv4Addr>,
     /// MTU of the network, in bytes.
     pub mtu: u32,
+    /// Whether the script of its user-data fails.
+    pub first_boot_fails: bool,
     /// How long things take.
     pub delays: GuestDelays,
 }

@@ -67,6 +67,7 @@ fn boot(user_data: &str) -> Boot {
         prefix: 24,
         gateway: Some(Ipv4Addr::new(192, 168, 0, 1)),
         mtu: 1450,
+        first_boot_fails: false,
         delays: GuestDelays::default(),
     }
 }

@@ -67,6 +67,9 @@ pub struct Server {
     pub group_id: Option<String>,
     /// Since ACTIVE.
     pub launched_at: Option<Timestamp>,
+    /// Whether a fault lets its first boot fail.
+    #[serde(default)]
+    pub first_boot_fails: bool,
 }
 
 /// A network card of a server.
@@ -144,6 +147,8 @@ pub struct NewServer {
     pub security_groups: Vec<String>,
     /// The scheduler hint `group`.
     pub group_id: Option<String>,
+    /// Whether a fault lets its first boot fail.
+    pub first_boot_fails: bool,
 }
 
 /// Base64 characters, `nova/api/openstack/compute/schemas/servers.py`.
@@ -182,6 +187,7 @@ impl World {
             ports,
             group_id: new.group_id,
             launched_at: None,
+            first_boot_fails: new.first_boot_fails,
         };
         self.servers.insert(id.clone(), server);
         self.later(self.settings.delays().server, Change::ServerBuilt(id.clone()));

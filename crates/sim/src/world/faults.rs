@@ -71,6 +71,8 @@ pub enum Effect {
     },
     /// The balancer becomes ACTIVE and its children stay `PENDING_CREATE`.
     GraphStuck,
+    /// The server is made, and the script of its user-data will fail in its first boot.
+    FirstBootFails,
 }
 
 /// One request that came in.

@@ -18,7 +18,7 @@ pub mod router;
 pub mod security;
 pub mod seed;
 
-use crate::config::{Delays, Quotas};
+use crate::config::{Console, Delays, Quotas};
 use indexmap::IndexMap;
 use jiff::Timestamp;
 use serde::de::DeserializeOwned;
@@ -100,6 +100,8 @@ pub struct Settings {
     pub extensions: BTreeSet<String>,
     /// Octavia's newest minor version.
     pub octavia_minor: u8,
+    /// Whether Nova shows consoles.
+    pub console: Console,
     /// Faults to come, and the requests so far.
     pub faults: faults::Faults,
 }

@@ -84,6 +84,9 @@ pub(super) async fn start(machine: &Arc<Machine>, name: &str) -> Result<(), Stri
         instance.running = true;
         instance.boots += 1;
         instance.report = None;
+        if instance.has_cloud_init {
+            cloud_init::begin(&mut instance.files);
+        }
         instance.last_used_at = jiff::Timestamp::now().to_string();
         instance.services.retain(service::Service::survives_restart);
         let boots = instance.boots;
@@ -145,8 +148,9 @@ pub(crate) fn finish_cloud_init(machine: &Machine, name: &str, boot: u64) {
 
 fn write_results(instance: &mut super::Instance, report: &Report) {
     instance.files.append("/var/log/cloud-init-output.log", report.log.as_bytes());
-    let result = format!("{:#}\n", cloud_init::result_json(report)).into_bytes();
-    instance.files.write("/var/lib/cloud/data/result.json", result, None);
+    if instance.has_cloud_init {
+        cloud_init::end(&mut instance.files, report);
+    }
     instance.console.push_str(&report.log);
 }
 

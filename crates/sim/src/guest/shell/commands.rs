@@ -397,6 +397,9 @@ impl<S: Surroundings> Shell<'_, S> {
     fn systemctl(&mut self, arguments: &[&str]) -> Output {
         let mut words = operands(arguments);
         let (verb, unit) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+        if let (true, "cloud-final" | "cloud-final.service") = (matches!(verb, "is-active" | "is-failed"), unit) {
+            return self.last_stage(verb);
+        }
         let looks = matches!(verb, "is-active" | "is-enabled" | "is-system-running" | "status" | "show" | "cat");
         if !looks && self.user != "root" {
             return Output::failed(1, format!("Failed to {verb} {unit}.service: Interactive authentication required."));
@@ -406,6 +409,18 @@ impl<S: Surroundings> Shell<'_, S> {
             return Output { code, ..Output::text(text) };
         }
         Output::failed(code, text)
+    }
+
+    /// The unit of cloud-init's last stage.
+    fn last_stage(&self, verb: &str) -> Output {
+        let state = match self.around.cloud_init() {
+            CloudInit::Absent => "inactive",
+            CloudInit::Running => "activating",
+            CloudInit::Finished(report) if report.succeeded() => "active",
+            CloudInit::Finished(_) => "failed",
+        };
+        let holds = state == verb.trim_start_matches("is-");
+        Output { code: u8::from(!holds), ..Output::text(format!("{state}\n")) }
     }
 
     fn kill(&mut self, arguments: &[&str]) -> Output {

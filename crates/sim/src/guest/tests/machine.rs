@@ -59,6 +59,31 @@ async fn a_broken_document_ends_cloud_init_with_an_error() {
     assert!(json["errors"][0].as_str().unwrap().contains("yaml"));
 }
 
+#[tokio::test(start_paused = true)]
+async fn the_result_of_cloud_init_lies_in_its_files_once_it_is_over() {
+    let mut boot = boot(HOST);
+    boot.delays.cloud_init = Duration::from_mins(1);
+    boot.first_boot_fails = true;
+    let guest = Guest::boot(boot, Arc::new(Lonely { outside: Ok(()) }));
+    let look =
+        "systemctl is-failed cloud-final.service; cat /run/cloud-init/result.json || cat /run/cloud-init/status.json";
+    let machine = Arc::clone(&guest.machine);
+    let seen = |code| {
+        let output = crate::guest::shell::run(&*machine, "ubuntu", look, Vec::new());
+        assert_eq!(output.code, code);
+        let text = String::from_utf8(output.stdout).unwrap();
+        let (unit, json) = text.split_once('\n').unwrap();
+        (unit.to_owned(), serde_json::from_str::<serde_json::Value>(json).unwrap()["v1"].clone())
+    };
+    let (unit, status) = seen(0);
+    assert_eq!((unit.as_str(), &status["stage"]), ("activating", &"modules-final".into()));
+    tokio::time::advance(Duration::from_mins(2)).await;
+    let (unit, result) = seen(0);
+    assert_eq!(unit, "failed");
+    assert!(result["errors"][0].as_str().unwrap().starts_with("('scripts_user', "), "{result}");
+    assert!(guest.machine.engine(|_, _| ()).is_none(), "the script did not come to the engine");
+}
+
 #[tokio::test]
 async fn the_socket_of_the_engine_asks_for_its_group() {
     let guest = host();

@@ -16,6 +16,7 @@
 //! leaving     containers that go, or give way to a new one
 //! pairs       what each host's port lets through
 //! containers  profiles, images, DHCP hosts, containers
+//! rolling     containers that are replaced one after another, while the others serve
 //! surplus     what carries a key of the stack and is wanted no more
 //! preflight   what is missing before the first write, all named at once
 //! ```
@@ -40,6 +41,7 @@ mod parts;
 mod placement;
 mod preflight;
 mod reservations;
+mod rolling;
 mod surplus;
 mod ways;
 
@@ -149,8 +151,9 @@ impl Plan {
         };
         let attachment = attach::choose(stack, seen, &ground, &mut build);
         let places = placement::place(stack, seen, attachment, &ground, &mut build);
-        let scene = Scene::new(stack, seen, ground, attachment, places);
+        let mut scene = Scene::new(stack, seen, ground, attachment, places);
         let fates = containers::fates(&scene);
+        scene.turns = rolling::turns(&scene, &fates);
 
         network::plan(&scene, &mut build);
         let mut reserved = reservations::early(&scene, &mut build);
@@ -164,6 +167,7 @@ impl Plan {
         balancers::plan_late(&scene, late, &mut build);
         containers::plan(&scene, &fates, &mut build);
         balancers::plan_joining(&scene, &mut build);
+        rolling::plan(&scene, &fates, &mut build);
         surplus::plan(&scene, &mut build);
         network::restore(&scene, &mut build);
         preflight::quotas(&scene, &mut build);
@@ -201,6 +205,8 @@ struct Scene<'a> {
     own_addresses: BTreeSet<String>,
     /// Addresses that the stack itself holds now, each with the resource that must go before another one can have it.
     held: BTreeMap<Ipv4Addr, Key>,
+    /// Containers that are replaced one after another, by name, with the address that each has until its turn.
+    turns: BTreeMap<String, Ipv4Addr>,
 }
 
 /// What the stack stands on and does not own, and what it owns by key.
@@ -248,7 +254,7 @@ impl<'a> Scene<'a> {
         let open_at = pairs::open_at(&ground);
         let own_addresses = placement::own_addresses(&ground, places.iter().map(|place| place.address));
         let held = addresses::held(stack, seen);
-        Self { stack, seen, ground, attachment, places, by_host, open_at, own_addresses, held }
+        Self { stack, seen, ground, attachment, places, by_host, open_at, own_addresses, held, turns: BTreeMap::new() }
     }
 
     /// What runs on a host.
@@ -259,6 +265,16 @@ impl<'a> Scene<'a> {
     /// What runs on a host, each with its number in the list of all.
     fn numbered_places_on(&self, host: &str) -> impl Iterator<Item = (usize, &Place)> {
         self.by_host.get(host).into_iter().flatten().filter_map(|number| Some((*number, self.places.get(*number)?)))
+    }
+
+    /// Where a container is replaced in its turn: the address that it has until then.
+    fn turn(&self, place: &Place) -> Option<Ipv4Addr> {
+        self.turns.get(&place.container).copied()
+    }
+
+    /// The address that a container has, or gets, before the first turn.
+    fn address_now(&self, place: &Place) -> Ipv4Addr {
+        self.turn(place).unwrap_or(place.address)
     }
 
     fn key(&self, kind: Kind, name: impl Into<String>) -> Key {

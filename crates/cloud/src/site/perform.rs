@@ -64,6 +64,9 @@ impl Site {
             Action::DeleteContainer { host, name } => self.delete_container(host, name, waiting).await,
             Action::CreateBalancer { parts, write } => self.create_balancer(key, parts, *write).await,
             Action::AwaitBalancer { balancer } => self.await_balancer(balancer, waiting).await,
+            Action::AwaitMember { pool, name, address, port, .. } => {
+                self.await_member(pool, name, (*address, *port), waiting).await
+            }
             Action::DeleteBalancer { id } => self.delete_balancer(id, waiting).await,
             Action::CreateListener { .. }
             | Action::ChangeListener { .. }

@@ -102,6 +102,8 @@ pub enum Action {
     DeletePool { balancer: Key, id: String },
     /// Set all members of a pool in one request.
     SetMembers { balancer: Key, pool: Key, members: Vec<MemberParts> },
+    /// Wait until a pool's member is settled and takes requests.
+    AwaitMember { balancer: Key, pool: Key, name: String, address: Ipv4Addr, port: u16 },
     /// Make a pool's health monitor.
     CreateMonitor { balancer: Key, pool: Key, parts: MonitorParts },
     /// Change the path that a health monitor asks for.

@@ -65,7 +65,7 @@ pub(super) fn plan<'a>(scene: &Scene<'a>, reserved: &mut Vec<Key>, build: &mut B
     let by_pieces = scene.seen.balancers.iter().any(|one| one.by_pieces || stuck(one).is_some());
     let way = if by_pieces { Write::Part } else { Write::Whole };
     for (name, balancer) in &scene.stack.balancers {
-        let parts = wanted(scene, name, balancer);
+        let mut parts = wanted(scene, name, balancer);
         let key = scene.key(Kind::Balancer, name);
         let present = meant(&scene.seen.balancers, &key);
         let broken = present.and_then(|present| Some((present, beyond_repair(present, &parts)?)));
@@ -76,6 +76,7 @@ pub(super) fn plan<'a>(scene: &Scene<'a>, reserved: &mut Vec<Key>, build: &mut B
                 (if by_pieces { Write::Part } else { write }, "in place of the old one")
             }
             (Some(present), None) => {
+                parts.members = before_turns(scene, present, &parts);
                 keep(scene, name, present, &parts, build);
                 floating_ip(scene, name, balancer, Some(&present.vip_port_id), build);
                 continue;
@@ -112,12 +113,57 @@ pub(super) fn plan_late(scene: &Scene<'_>, late: Vec<Late<'_>>, build: &mut Buil
 /// Plans what joins pools that serve already, once the containers are planned.
 pub(super) fn plan_joining(scene: &Scene<'_>, build: &mut Builder) {
     for (name, balancer) in &scene.stack.balancers {
-        let parts = wanted(scene, name, balancer);
-        let present = meant(&scene.seen.balancers, &scene.key(Kind::Balancer, name));
-        if let Some(present) = present.filter(|present| beyond_repair(present, &parts).is_none()) {
+        if let Some((present, parts)) = kept(scene, name, balancer) {
             parts::join(scene, name, present, &parts, build);
         }
     }
+}
+
+/// A balancer that stays, and its parts as they are before the first container is replaced in its turn.
+fn kept<'a>(scene: &Scene<'a>, name: &str, balancer: &Balancer) -> Option<(&'a Seen, BalancerParts)> {
+    let mut parts = wanted(scene, name, balancer);
+    let present = meant(&scene.seen.balancers, &scene.key(Kind::Balancer, name))?;
+    if beyond_repair(present, &parts).is_some() {
+        return None;
+    }
+    parts.members = before_turns(scene, present, &parts);
+    Some((present, parts))
+}
+
+/// The members that a pool has before the first turn: who waits for one stays in where it is, and out where it is out,
+/// for then it does not serve.
+fn before_turns(scene: &Scene<'_>, present: &Seen, parts: &BalancerParts) -> Vec<MemberParts> {
+    let pool = parts::kept_pool(present, parts);
+    let stays = |member: &MemberParts| {
+        let Some(&address) = scene.turns.get(&member.name) else { return Some(member.clone()) };
+        let port = match pool {
+            Some(pool) => pool.members.iter().find(|one| one.address == address)?.port,
+            None => member.port,
+        };
+        Some(MemberParts { address, port, ..member.clone() })
+    };
+    parts.members.iter().filter_map(stays).collect()
+}
+
+/// The pool of a balancer that stays while containers are replaced one after another.
+pub(super) struct Rotation<'a> {
+    /// The balancer.
+    pub(super) name: &'a str,
+    /// Its members, before the first turn.
+    pub(super) members: Vec<MemberParts>,
+    /// Its members when all had their turn.
+    pub(super) wanted: Vec<MemberParts>,
+}
+
+/// The balancers that have members while a service's containers are replaced. One that this plan makes has nobody to
+/// serve yet.
+pub(super) fn rotations<'a>(scene: &Scene<'a>, service: &str) -> Vec<Rotation<'a>> {
+    let of_it = scene.stack.balancers.iter().filter(|(_, balancer)| balancer.service == service);
+    let rotation = |(name, balancer): (&'a String, &'a Balancer)| {
+        let members = kept(scene, name, balancer)?.1.members;
+        Some(Rotation { name, members, wanted: wanted(scene, name, balancer).members })
+    };
+    of_it.filter_map(rotation).collect()
 }
 
 /// Plans the end of balancers that the file wants no more, and of twins. First of all, so that their VIPs are free.

@@ -48,17 +48,21 @@ pub(super) fn fates(scene: &Scene<'_>) -> Fates {
     scene.places.iter().map(judge).collect()
 }
 
+/// The parts of a generation: what a container was, or is to be, made from.
+pub(super) fn parts(generation: &str) -> BTreeMap<&str, &str> {
+    generation.split_whitespace().filter_map(|part| part.split_once('=')).collect()
+}
+
+/// The generation that a container notes on itself; empty where it notes none.
+pub(super) fn generation_of(present: &Container) -> &str {
+    present.config.get(render::GENERATION_CONFIG).map_or("", String::as_str)
+}
+
 /// What of a container's generation is not what the file says now.
 fn changed(present: &Container, wanted: &str) -> String {
-    let parts = |text: &str| -> BTreeMap<String, String> {
-        text.split_whitespace()
-            .filter_map(|part| part.split_once('='))
-            .map(|(k, v)| (k.to_owned(), v.to_owned()))
-            .collect()
-    };
-    let (was, now) = (parts(present.config.get(render::GENERATION_CONFIG).map_or("", String::as_str)), parts(wanted));
+    let (was, now) = (parts(generation_of(present)), parts(wanted));
     let differing: Vec<&str> =
-        now.iter().filter(|(part, value)| was.get(*part) != Some(value)).map(|(part, _)| part.as_str()).collect();
+        now.iter().filter(|(part, value)| was.get(*part) != Some(value)).map(|(part, _)| *part).collect();
     if was.is_empty() || differing.is_empty() {
         "it was made in another way than the file says now".to_owned()
     } else {
@@ -77,13 +81,14 @@ pub(super) fn plan(scene: &Scene<'_>, fates: &Fates, build: &mut Builder) {
                 image(scene, &host, &service.image, inside, build);
             }
         }
-        // All of them before any container starts: dnsmasq gives nobody an address that it still knows as another's.
-        for place in scene.places_on(&host) {
+        // All of them before any container starts: dnsmasq gives nobody an address that it still knows as another's. Who
+        // waits for its turn keeps its line until then.
+        for place in scene.places_on(&host).filter(|place| scene.turn(place).is_none()) {
             dhcp_host(scene, place, inside, build);
         }
         let mut gone = gone.clone();
         gone.extend(inside.dhcp_hosts.keys().map(|name| on(scene, Kind::DhcpHost, &host, name)));
-        for (number, place) in scene.numbered_places_on(&host) {
+        for (number, place) in scene.numbered_places_on(&host).filter(|(_, place)| scene.turn(place).is_none()) {
             if let (Some(service), Some((generation, fate))) =
                 (scene.stack.services.get(&place.service), fates.get(number))
             {
@@ -92,6 +97,14 @@ pub(super) fn plan(scene: &Scene<'_>, fates: &Fates, build: &mut Builder) {
             }
         }
         unused_profiles(scene, &host, inside, build);
+    }
+}
+
+/// Plans the new container in place of one that was taken away in its turn.
+pub(super) fn replace(scene: &Scene<'_>, place: &Place, inside: &Inside, generation: &str, build: &mut Builder) {
+    if let Some(service) = scene.stack.services.get(&place.service) {
+        dhcp_host(scene, place, inside, build);
+        One { scene, place, service, generation, gone: &[] }.create("in place of the old one", build);
     }
 }
 

@@ -22,6 +22,8 @@ pub(super) fn containers(scene: &Scene<'_>, fates: &Fates, build: &mut Builder) 
                 Some((_, place)) if place.host != *host => {
                     (Verb::Replace, format!("it moves from `{host}` to `{}`", place.host), [].as_slice())
                 }
+                // The others go one after another, each in its turn.
+                Some((_, place)) if scene.turn(place).is_some() => continue,
                 Some((number, _)) => match fates.get(*number).map(|fate| &fate.1) {
                     Some(Fate::Replace(reason)) => (Verb::Replace, reason.clone(), [].as_slice()),
                     _ => continue,

@@ -5,6 +5,7 @@
 //! takes.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::Ipv4Addr;
 
 use super::{Action, Builder, Ground, Place, Scene, Verb};
 use crate::address::Mac;
@@ -23,23 +24,28 @@ pub(super) fn open_at(ground: &Ground<'_>) -> BTreeMap<String, BTreeSet<String>>
     open
 }
 
-/// The pair by which a container passes its host's port; none where port security is off.
-fn pair(scene: &Scene<'_>, place: &Place, host_mac: &str) -> Option<Pair> {
+/// The pair by which a container at an address passes its host's port; none where port security is off.
+fn pair(scene: &Scene<'_>, place: &Place, address: Ipv4Addr, host_mac: &str) -> Option<Pair> {
     let mac = match scene.attachment {
         Attachment::PairMac => place.mac.to_string(),
         Attachment::PairIp => host_mac.to_owned(),
         Attachment::Open => return None,
     };
-    Some(Pair { mac, address: place.address.to_string() })
+    Some(Pair { mac, address: address.to_string() })
 }
 
-/// The pairs that a host's port should have for the stack's containers.
+/// The pairs that a host's port should have for the stack's containers while none of them had its turn.
 fn wanted(scene: &Scene<'_>, host: &str) -> BTreeSet<Pair> {
+    with_addresses(scene, host, |place| scene.address_now(place))
+}
+
+/// The pairs that a host's port should have when its containers are at these addresses.
+fn with_addresses(scene: &Scene<'_>, host: &str, address: impl Fn(&Place) -> Ipv4Addr) -> BTreeSet<Pair> {
     // The Ethernet address of a host: that of its port where there is one, else the one it will get.
     let mac =
         scene.port(Kind::Port, host).and_then(|port| port.mac).unwrap_or_else(|| Mac::of_host(&scene.stack.name, host));
     let mac = mac.to_string();
-    scene.places_on(host).filter_map(|place| pair(scene, place, &mac)).collect()
+    scene.places_on(host).filter_map(|place| pair(scene, place, address(place), &mac)).collect()
 }
 
 /// Whether a host's port must wait for another one to let go of an address.
@@ -135,6 +141,29 @@ pub(super) fn early(scene: &Scene<'_>, host: &str, build: &mut Builder) {
             Action::SetPairs { port: port.clone(), pairs, revision },
         );
     }
+}
+
+/// Plans the pair of a container that gets another address in its turn, once the old one is gone; `moved` are those that
+/// had their turn, this one included.
+pub(super) fn in_turn(scene: &Scene<'_>, place: &Place, moved: &BTreeSet<&str>, build: &mut Builder) {
+    let Some(port) = scene.port(Kind::Port, &place.host).filter(|_| scene.attachment != Attachment::Open) else {
+        return;
+    };
+    let had_its_turn = |other: &Place| moved.contains(other.container.as_str());
+    let ours =
+        with_addresses(
+            scene,
+            &place.host,
+            |other| {
+                if had_its_turn(other) { other.address } else { scene.address_now(other) }
+            },
+        );
+    let pairs = foreign(scene, port).cloned().chain(ours).collect();
+    let reason = format!("`{}` moves from {} to {}", place.container, scene.address_now(place), place.address);
+    let port = scene.key(Kind::Port, &place.host);
+    let after = [port.clone(), scene.key(Kind::Container, &place.container)];
+    let action = Action::SetPairs { port, pairs, revision: None };
+    build.step(Verb::Change, &scene.key(Kind::Pairs, &place.host), reason, &after, action);
 }
 
 /// Plans all other changes of pairs.

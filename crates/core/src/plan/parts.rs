@@ -18,11 +18,16 @@ pub(super) fn create(scene: &Scene<'_>, name: &str, parts: &BalancerParts, build
     create_listener(scene, name, parts, &mut last, build);
 }
 
+/// The pool that stays: a pool's protocol cannot be changed.
+pub(super) fn kept_pool<'a>(present: &'a Seen, parts: &BalancerParts) -> Option<&'a Pool> {
+    own_pool(present).filter(|pool| pool.protocol == parts.pool.protocol)
+}
+
 /// Plans what brings the parts that are there to what the file says.
 pub(super) fn keep(scene: &Scene<'_>, name: &str, present: &Seen, parts: &BalancerParts, build: &mut Builder) {
     let balancer = scene.key(Kind::Balancer, name);
     let last = &mut balancer.clone();
-    let pool = own_pool(present).filter(|pool| pool.protocol == parts.pool.protocol);
+    let pool = kept_pool(present, parts);
     let is_kept = |id: Option<&String>| pool.is_some_and(|pool| Some(&pool.id) == id);
     let fits = |listener: &&Listener| {
         listener.protocol == parts.listener.protocol
@@ -198,7 +203,7 @@ fn keep_members(
 
 /// Plans what joins members that serve already, after the containers that join answer.
 pub(super) fn join(scene: &Scene<'_>, name: &str, present: &Seen, parts: &BalancerParts, build: &mut Builder) {
-    let Some(pool) = own_pool(present).filter(|pool| pool.protocol == parts.pool.protocol) else { return };
+    let Some(pool) = kept_pool(present, parts) else { return };
     let membership = Membership::of(pool, parts);
     if !membership.is_joined() {
         return;

@@ -14,6 +14,7 @@ const AT_ONCE: usize = 100;
 
 /// Where the reservation of a container stands.
 enum Standing<'a> {
+    /// It holds the address, until its container's turn the former one.
     Held,
     Missing,
     /// It holds another address than the container has now.
@@ -24,7 +25,7 @@ enum Standing<'a> {
 
 fn standing<'a>(scene: &'a Scene<'_>, place: &Place) -> Standing<'a> {
     match scene.port(Kind::Reservation, &place.container) {
-        Some(port) if port.addresses.contains(&place.address) => Standing::Held,
+        Some(port) if port.addresses.contains(&scene.address_now(place)) => Standing::Held,
         Some(_) => Standing::Elsewhere,
         None => scene.held.get(&place.address).map_or(Standing::Missing, Standing::Taken),
     }
@@ -80,7 +81,7 @@ pub(super) fn leave(scene: &Scene<'_>, build: &mut Builder) {
     };
     for port in scene.ground.ports.values().filter(|port| ours(port)) {
         match port.key.as_ref().map(|key| wanted.get(key.name.as_str())) {
-            Some(Some(place)) if port.addresses.contains(&place.address) => {}
+            Some(Some(place)) if port.addresses.contains(&scene.address_now(place)) => {}
             Some(Some(place)) => {
                 leaving.push((port, Verb::Replace, format!("`{}` moves to {}", place.container, place.address)));
             }
@@ -97,6 +98,21 @@ pub(super) fn leave(scene: &Scene<'_>, build: &mut Builder) {
         after.extend(open_at.flatten().flat_map(|host| [Kind::Pairs, Kind::Port].map(|kind| scene.key(kind, host))));
         build.step(verb, key, reason, &after, Action::DeletePort { id: port.id.clone() });
     }
+}
+
+/// Plans another reservation for a container that gets another address in its turn, once no port lets the old one
+/// through.
+pub(super) fn in_turn(scene: &Scene<'_>, place: &Place, build: &mut Builder) {
+    let key = scene.key(Kind::Reservation, &place.container);
+    let gone = [Kind::Pairs, Kind::Port].map(|kind| scene.key(kind, &place.host));
+    let mut after = gone.to_vec();
+    after.push(scene.key(Kind::Container, &place.container));
+    if let Some(port) = scene.port(Kind::Reservation, &place.container) {
+        let reason = format!("`{}` moves to {}", place.container, place.address);
+        build.step(Verb::Replace, &key, reason, &after, Action::DeletePort { id: port.id.clone() });
+    }
+    let subnet = scene.key(Kind::Subnet, &scene.ground.network.name);
+    reserve(scene, &[place], &[subnet], build);
 }
 
 /// Plans the reservations of addresses that change hands.

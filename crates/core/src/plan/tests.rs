@@ -5,6 +5,7 @@ mod files;
 mod machines;
 mod octavia;
 mod properties;
+mod rolling;
 mod scenarios;
 mod tenancy;
 mod toy;

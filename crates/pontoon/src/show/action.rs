@@ -154,6 +154,7 @@ pub(crate) fn details(action: &Action, plan: &Plan, stack: Option<&Stack>) -> De
         | Action::StartContainer { .. }
         | Action::AwaitContainer { .. }
         | Action::DeleteContainer { .. }
+        | Action::AwaitMember { .. }
         | Action::AwaitBalancer { .. } => Details::default(),
     }
 }

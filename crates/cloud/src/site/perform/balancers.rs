@@ -10,7 +10,7 @@ use super::super::observe::{BY_PIECES, provisioning};
 use super::super::patience::until;
 use super::super::{Site, SiteError, Waiting};
 use crate::openstack::load_balancer::{
-    HealthMonitorChange, ListenerChange, LoadBalancerChange, LoadBalancerStatus, NewHealthMonitor, NewListener,
+    HealthMonitorChange, ListenerChange, LoadBalancerChange, LoadBalancerStatus, Member, NewHealthMonitor, NewListener,
     NewLoadBalancer, NewMember, NewPool, PoolChange,
 };
 use crate::openstack::network::PortChange;
@@ -89,6 +89,32 @@ impl Site {
             }
             Err(error) => Err(error),
         }
+    }
+
+    /// Waits until a pool's member takes requests, as far as its monitor can tell.
+    pub(super) async fn await_member(
+        &self,
+        pool: &Key,
+        name: &str,
+        (address, port): (Ipv4Addr, u16),
+        waiting: Waiting<'_>,
+    ) -> Result<(), SiteError> {
+        let id = self.book.id(pool)?;
+        let look = async |state: &mut String| {
+            let members = super::there(self.openstack.members(&id).await, || pool.label())?;
+            let here = |member: &&Member| member.protocol_port == port && member.address == address.to_string();
+            let Some(member) = members.iter().find(here) else {
+                return Err(SiteError::Missing { what: format!("member `{name}` of balancer `{}`", pool.name) });
+            };
+            let (provisioning, operating) = (member.provisioning_status.as_str(), member.operating_status.as_str());
+            if provisioning == "ACTIVE" && matches!(operating, "ONLINE" | "NO_MONITOR") {
+                return Ok(Some(()));
+            }
+            *state = format!("Octavia calls it {provisioning} and {operating}");
+            Ok(None)
+        };
+        let what = format!("member `{name}` of balancer `{}` to be ONLINE", pool.name);
+        until(&what, self.patience.answer.min(self.patience.step), look, waiting).await
     }
 
     /// Waits until the load balancer can be changed.

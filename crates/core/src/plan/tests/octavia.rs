@@ -143,6 +143,11 @@ impl Toy {
                 let place = pool_of(&mut one.pools, &known(pool)?)?;
                 one.pools[place].members = members(wanted);
             }
+            Action::AwaitMember { pool, name, address, port, .. } => {
+                let place = pool_of(&mut one.pools, &known(pool)?)?;
+                let here = |member: &Member| (member.address, member.port) == (*address, *port);
+                one.pools[place].members.iter().find(|member| here(member)).ok_or(format!("no member {name}"))?;
+            }
             Action::CreateMonitor { pool, parts, .. } => {
                 let place = pool_of(&mut one.pools, &known(pool)?)?;
                 let pool = &mut one.pools[place];

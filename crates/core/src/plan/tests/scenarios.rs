@@ -287,14 +287,15 @@ fn new_user_data_replaces_the_container_and_the_plan_says_so() {
     assert_eq!(
         labels(&plan),
         [
-            "replace container/hugo-0",
             "change profile/lxd0/hugo",
+            "replace container/hugo-0",
             "create container/hugo-0",
             "change container/hugo-0",
             "wait container/hugo-0",
         ]
     );
-    assert_eq!(plan.steps[0].reason, "its user_data changed, which only a new container takes up");
+    assert_eq!(plan.steps[1].reason, "its user_data changed, which only a new container takes up");
+    assert_eq!(plan.steps[1].after, [0], "while the profile changes, the engine is busy with the container");
 }
 
 #[test]

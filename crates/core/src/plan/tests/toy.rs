@@ -23,6 +23,8 @@ pub(super) struct Toy {
     pub(super) graphs_stick: bool,
     /// Where Neutron begins to look for a free address, and in which direction.
     pub(super) free_from: (u8, i8),
+    /// How many containers each pool leads to at any moment, at least.
+    pub(super) serving: usize,
     next: u32,
 }
 
@@ -43,7 +45,7 @@ pub(super) fn done() -> Applied {
 
 impl Toy {
     pub(super) fn new(cloud: Observed) -> Self {
-        Self { cloud, machines: BTreeMap::new(), graphs_stick: false, free_from: (100, 1), next: 0 }
+        Self { cloud, machines: BTreeMap::new(), graphs_stick: false, free_from: (100, 1), serving: 0, next: 0 }
     }
 
     /// Everything that a look shows.
@@ -394,6 +396,7 @@ impl Toy {
             | Action::ChangePool { .. }
             | Action::DeletePool { .. }
             | Action::SetMembers { .. }
+            | Action::AwaitMember { .. }
             | Action::CreateMonitor { .. }
             | Action::ChangeMonitor { .. }
             | Action::DeleteMonitor { .. } => self.apply_to_balancer(&key, &step.action, book),
@@ -431,7 +434,29 @@ impl Toy {
                 }
             }
         }
+        for pool in self.cloud.balancers.iter().flat_map(|one| &one.pools) {
+            let answering = pool.members.iter().filter(|member| self.answers(member.address)).count();
+            if answering < self.serving {
+                return Err(format!("{answering} containers of {} answer, and not {}", pool.name, self.serving));
+            }
+            if answering < pool.members.len() && self.serving > 0 {
+                return Err(format!("{} leads to a container that does not answer", pool.name));
+            }
+        }
         Ok(())
+    }
+
+    /// Whether a container at this address runs, was proven, and is let through.
+    fn answers(&self, address: Ipv4Addr) -> bool {
+        let host = |id: &str| self.cloud.servers.iter().find(|one| one.id == id).map(|one| one.key.name.clone());
+        self.machines.iter().any(|(id, machine)| {
+            let here = machine.cards.iter().find(|(_, (own, ..))| *own == address);
+            here.is_some_and(|(name, (_, mac, _))| {
+                let container = machine.inside.containers.get(name);
+                container.is_some_and(|one| one.running && one.config.contains_key(crate::plan::PROVEN))
+                    && host(id).is_some_and(|host| self.passes(&host, address, mac))
+            })
+        })
     }
 
     /// All that is not the stack's, in words: it must stay byte for byte.

@@ -126,6 +126,10 @@ pub(crate) fn details(action: &Action) -> Value {
             "action": "set-members", "balancer": balancer, "pool": pool,
             "members": members.iter().map(member).collect::<Vec<_>>(),
         }),
+        Action::AwaitMember { balancer, pool, name, address, port } => json!({
+            "action": "await-member", "balancer": balancer, "pool": pool, "name": name, "address": address,
+            "protocol_port": port,
+        }),
         Action::CreateMonitor { balancer, pool, parts } => {
             json!({"action": "create-monitor", "balancer": balancer, "pool": pool, "healthmonitor": monitor(parts)})
         }

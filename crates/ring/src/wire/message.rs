@@ -3,12 +3,23 @@
 //! Field names on the wire are those of memberlist's `net.go` and `state.go` (`SeqNo`, `Node`, …), encoded as msgpack
 //! maps; one byte before each says which message it is ([`Kind`]).
 
+mod codec;
+
+#[cfg(test)]
+mod tests;
+
 use std::net::{IpAddr, SocketAddr};
 
 use bytes::Bytes;
 
-/// The name of a member: at most 128 bytes of text that no other member has.
+pub use codec::{decode, encode};
+pub(crate) use codec::{address, name, nobody, read_ack, read_member, read_ping, write_ack, write_member, write_ping};
+
+/// The name of a member: text that no other member has. Serf allows 128 bytes; more than [`MAX_NAME`] are refused.
 pub type Name = std::sync::Arc<str>;
+
+/// The longest name that is read, in bytes: twice what Serf allows, for other users of memberlist.
+pub const MAX_NAME: usize = 256;
 
 /// The byte before a message (`messageType` in `net.go`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -44,6 +55,30 @@ pub enum Kind {
     Refusal = 13,
     /// A label before everything else.
     Label = 244,
+}
+
+impl Kind {
+    /// The kind of this byte; `None` where there is none.
+    pub const fn from_byte(byte: u8) -> Option<Self> {
+        Some(match byte {
+            0 => Self::Ping,
+            1 => Self::IndirectPing,
+            2 => Self::Ack,
+            3 => Self::Suspect,
+            4 => Self::Alive,
+            5 => Self::Dead,
+            6 => Self::PushPull,
+            7 => Self::Compound,
+            8 => Self::User,
+            9 => Self::Compressed,
+            10 => Self::Encrypted,
+            11 => Self::Nack,
+            12 => Self::Checksum,
+            13 => Self::Refusal,
+            244 => Self::Label,
+            _ => return None,
+        })
+    }
 }
 
 /// "Are you there?"
@@ -158,6 +193,34 @@ impl Default for Versions {
     }
 }
 
+impl Versions {
+    /// Of a member that names none.
+    pub const UNKNOWN: Self =
+        Self { protocol_min: 0, protocol_max: 0, protocol: 0, delegate_min: 0, delegate_max: 0, delegate: 0 };
+
+    /// As they are on the wire.
+    pub const fn to_bytes(self) -> [u8; 6] {
+        [
+            self.protocol_min,
+            self.protocol_max,
+            self.protocol,
+            self.delegate_min,
+            self.delegate_max,
+            self.delegate,
+        ]
+    }
+
+    /// From the wire; [`UNKNOWN`](Self::UNKNOWN) where they are fewer than six.
+    pub const fn from_bytes(bytes: &[u8]) -> Self {
+        match bytes {
+            &[protocol_min, protocol_max, protocol, delegate_min, delegate_max, delegate, ..] => {
+                Self { protocol_min, protocol_max, protocol, delegate_min, delegate_max, delegate }
+            }
+            _ => Self::UNKNOWN,
+        }
+    }
+}
+
 /// One message of a datagram.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Message {
@@ -234,6 +297,19 @@ pub enum State {
     Dead = 2,
     /// It has said that it leaves.
     Left = 3,
+}
+
+impl State {
+    /// The state of this byte; `None` where there is none.
+    pub const fn from_byte(byte: u8) -> Option<Self> {
+        Some(match byte {
+            0 => Self::Alive,
+            1 => Self::Suspect,
+            2 => Self::Dead,
+            3 => Self::Left,
+            _ => return None,
+        })
+    }
 }
 
 /// The address family that memberlist writes: 4 bytes for IPv4 (also where it came mapped into IPv6), else 16.

@@ -1,30 +1,42 @@
 //! What rides on the membership, and what it is told and asked.
 
 use std::net::SocketAddr;
+use std::ops::Deref;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 
+use super::Failure;
 use crate::time::Time;
-use crate::wire::message::{Alive, Name, State, Versions};
+use crate::wire::message::{Alive, State};
 
-/// A member as this member knows it.
+/// A member as this member knows it: what it said of itself, and what became of it.
+///
+/// What it said is read through it: `member.name`, `member.address`, `member.meta`, `member.incarnation`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Member {
-    /// Who it is.
-    pub name: Name,
-    /// Where it listens, for datagrams and streams alike.
-    pub address: SocketAddr,
-    /// What the application says of it.
-    pub meta: Bytes,
-    /// The protocol versions that it speaks.
-    pub versions: Versions,
-    /// Its incarnation.
-    pub incarnation: u32,
+    /// The last thing that it said of itself. Its incarnation is the newest that anybody spoke of.
+    pub said: Arc<Alive>,
     /// Whether it is there.
     pub state: State,
     /// When it came to be in this state.
     pub since: Time,
+}
+
+impl Member {
+    /// Whether it is there, as far as anybody could prove the contrary.
+    pub fn lives(&self) -> bool {
+        matches!(self.state, State::Alive | State::Suspect)
+    }
+}
+
+impl Deref for Member {
+    type Target = Alive;
+
+    fn deref(&self) -> &Alive {
+        &self.said
+    }
 }
 
 /// How a member went.
@@ -39,7 +51,7 @@ pub enum Departure {
 /// A change of the membership, told in the order in which this member came to know.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Change {
-    /// A member is there that was not.
+    /// A member is there that was not. The first one is this member itself.
     Joined(Member),
     /// A member is not there any more.
     Gone(Member, Departure),
@@ -62,6 +74,9 @@ pub trait Application {
     /// What this member says of itself: at most 512 bytes, asked when the member starts and after
     /// `Swim::update_meta`.
     fn meta(&self) -> Bytes;
+
+    /// Whether there is anything to ride on a datagram; while there is not, nobody is woken for it.
+    fn has_broadcasts(&self) -> bool;
 
     /// Messages to ride on a datagram that is going out: each costs `overhead` bytes beside its own, and together they
     /// may be at most `limit`. `members` is how many there are, for how often each is to be repeated.
@@ -87,4 +102,7 @@ pub trait Application {
 
     /// The membership has changed.
     fn changed(&mut self, now: Time, change: Change);
+
+    /// A state exchange with somebody came to nothing. It is tried again with others; this is for whoever reads logs.
+    fn exchange_failed(&mut self, _now: Time, _failure: &Failure) {}
 }

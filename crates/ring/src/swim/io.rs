@@ -19,6 +19,10 @@ pub struct ExchangeId(pub u64);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct StreamId(pub u64);
 
+/// A join that somebody waits for, by a number that is never used twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct JoinId(pub u64);
+
 /// What happens to a member.
 #[derive(Debug)]
 pub enum Input {
@@ -67,6 +71,14 @@ pub enum Failure {
         /// Who did not answer.
         to: SocketAddr,
     },
+    /// The other side does not want it, or this one cannot accept what it says.
+    #[error("{by} and this member do not go together: {reason}")]
+    Refused {
+        /// Who was asked.
+        by: SocketAddr,
+        /// Why.
+        reason: String,
+    },
     /// What came is not the protocol: another key, another label, or rubbish.
     #[error("{to} answered with something else than expected: {reason}")]
     Unintelligible {
@@ -101,6 +113,17 @@ pub enum Output {
         /// Which.
         stream: StreamId,
     },
+    /// A join has ended: at least one seed answered, or it was to try only once.
+    JoinEnded {
+        /// Which.
+        join: JoinId,
+        /// The seeds that answered.
+        reached: Vec<SocketAddr>,
+        /// Those that did not, and why.
+        failed: Vec<(SocketAddr, Failure)>,
+    },
+    /// The others know that this member leaves, or there was no more time to tell them: it may be stopped.
+    Left,
 }
 
 /// One message on a stream of its own.

@@ -1,0 +1,100 @@
+//! Telling on: what is new rides on every datagram, and goes to a few members by chance now and then
+//! (`state.go`: `gossip`; `net.go`: `sendMsg`).
+//!
+//! memberlist's gossip has a fixed beat. Here the beat is only the shortest distance: what comes up in a quiet moment
+//! goes out at once, and where there is nothing to say nobody is woken.
+
+use std::net::SocketAddr;
+
+use bytes::Bytes;
+
+use super::{Application, Output, Swim, Ticket};
+use crate::time::Time;
+use crate::wire::Nonce;
+use crate::wire::message::{Message, Name, State, encode};
+use crate::wire::packet::{self, Checksum};
+
+/// The oldest protocol whose speakers understand a checksum.
+const CHECKSUMS: u8 = 5;
+
+/// What the byte costs that says that a message is the application's.
+const USER: usize = 1;
+
+impl<A: Application> Swim<A> {
+    /// Tells everybody something about a member, in place of what was being told about it.
+    pub(super) fn tell(&mut self, name: &Name, message: &Message) -> Ticket {
+        self.news.push(Some(name.clone()), encode(message))
+    }
+
+    /// When there is something to say, and to somebody, and it is time.
+    pub(super) fn gossip_due(&self) -> Option<Time> {
+        let something = !self.news.is_empty() || self.application.has_broadcasts();
+        (something && self.members.len() > 1).then_some(self.gossip_at)
+    }
+
+    /// Tells a few members what is new.
+    pub(super) fn gossip(&mut self, now: Time) {
+        if self.gossip_due().is_none_or(|due| due > now) {
+            return;
+        }
+        self.gossip_at = now + self.config.gossip_interval;
+        let (me, to_the_dead) = (self.config.name.clone(), self.config.gossip_to_the_dead);
+        let chosen = self.members.choose(self.config.gossip_members, &mut self.chance, |member| {
+            // Whoever is dead by mistake has to hear of it to refute it.
+            let heard = match member.state {
+                State::Alive | State::Suspect => true,
+                State::Dead => now.since(member.since) <= to_the_dead,
+                State::Left => false,
+            };
+            heard && member.name != me
+        });
+        let room = packet::room(&self.layers, self.config.datagram_size);
+        for member in chosen {
+            let parts = self.gather(room);
+            if parts.is_empty() {
+                return;
+            }
+            self.send_parts(member.address, Some(&member.name), &parts);
+        }
+    }
+
+    /// Sends a message, and what is new beside it as far as there is room. `name` is who is thought to listen there.
+    pub(super) fn send_with_gossip(&mut self, to: SocketAddr, name: Option<&Name>, message: &Message) {
+        let first = encode(message);
+        let room = packet::room(&self.layers, self.config.datagram_size);
+        let mut parts = self.gather(room.saturating_sub(first.len() + packet::PER_MESSAGE));
+        parts.insert(0, first);
+        self.send_parts(to, name, &parts);
+    }
+
+    /// Sends messages as they are.
+    pub(super) fn send_parts(&mut self, to: SocketAddr, name: Option<&Name>, parts: &[Bytes]) {
+        let known = name.and_then(|name| self.members.get(name));
+        let checksum = match known {
+            Some(member) if member.versions.protocol_max >= CHECKSUMS => Checksum::Understood,
+            _ => Checksum::Unknown,
+        };
+        for some in parts.chunks(packet::MAX_MESSAGES) {
+            let nonce = Nonce::random(&mut self.chance);
+            match packet::seal(&self.layers, checksum, some, nonce) {
+                Ok(bytes) => self.outputs.push_back(Output::Datagram { to, bytes }),
+                // Only a message of the application can be too long.
+                Err(_) => self.counters.unsendable += 1,
+            }
+        }
+    }
+
+    /// What is new, as far as it fits: about members first, then the application's.
+    fn gather(&mut self, room: usize) -> Vec<Bytes> {
+        let members = self.members.living();
+        let mut parts = self.news.take(packet::PER_MESSAGE, room, members);
+        let used: usize = parts.iter().map(|part| part.len() + packet::PER_MESSAGE).sum();
+        let overhead = packet::PER_MESSAGE + USER;
+        let left = room.saturating_sub(used);
+        if left > overhead {
+            let messages = self.application.broadcasts(overhead, left, members);
+            parts.extend(messages.into_iter().map(|message| encode(&Message::User(message))));
+        }
+        parts
+    }
+}

@@ -1,0 +1,208 @@
+//! A queue of messages that are to reach everybody by gossip, each repeated a limited number of times (`queue.go`).
+//!
+//! Those sent least often go first, among them the largest that fits, so that datagrams are filled well. A message with
+//! a name replaces the one before it of that name: what it says is newer. The queue is bounded: the message that has
+//! been sent most often gives way.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
+
+use bytes::Bytes;
+
+use super::suspicion::decimal_logarithm;
+use crate::wire::message::Name;
+
+/// A message of a [`Queue`], for asking whether it still has to be sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Ticket(u64);
+
+/// Messages to be gossiped.
+#[derive(Debug)]
+pub struct Queue {
+    /// A message is sent so often, times the logarithm of the number of members.
+    multiplier: u32,
+    capacity: usize,
+    messages: BTreeMap<Rank, Queued>,
+    named: BTreeMap<Name, Rank>,
+    pending: BTreeSet<Ticket>,
+    tickets: u64,
+}
+
+/// The order of sending: how often it was sent, its length (long ones first), its age (young ones first).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Rank {
+    sent: u32,
+    length: Reverse<usize>,
+    ticket: Reverse<Ticket>,
+}
+
+#[derive(Debug)]
+struct Queued {
+    name: Option<Name>,
+    message: Bytes,
+}
+
+impl Queue {
+    /// At most `capacity` messages.
+    pub fn new(multiplier: u32, capacity: usize) -> Self {
+        Self {
+            multiplier,
+            capacity,
+            messages: BTreeMap::new(),
+            named: BTreeMap::new(),
+            pending: BTreeSet::new(),
+            tickets: 0,
+        }
+    }
+
+    /// Adds a message, in place of the one of the same name.
+    pub fn push(&mut self, name: Option<Name>, message: Bytes) -> Ticket {
+        if let Some(rank) = name.as_ref().and_then(|name| self.named.get(name).copied()) {
+            self.remove(rank);
+        }
+        while self.messages.len() >= self.capacity.max(1) {
+            let Some(rank) = self.messages.last_key_value().map(|(rank, _)| *rank) else { break };
+            self.remove(rank);
+        }
+        self.tickets += 1;
+        let ticket = Ticket(self.tickets);
+        let rank = Rank { sent: 0, length: Reverse(message.len()), ticket: Reverse(ticket) };
+        self.insert(rank, Queued { name, message });
+        ticket
+    }
+
+    /// Messages for one datagram: each costs `overhead` bytes beside its own, together at most `limit`. Each counts as
+    /// sent by this, and is gone after its last time.
+    pub fn take(&mut self, overhead: usize, limit: usize, members: usize) -> Vec<Bytes> {
+        let times = transmissions(self.multiplier, members);
+        let mut free = limit;
+        let mut taken = Vec::new();
+        let mut again = Vec::new();
+        let mut sent = 0;
+        while let Some(room) = free.checked_sub(overhead).filter(|room| *room > 0) {
+            // The longest that fits, of those sent so often.
+            let from = Rank { sent, length: Reverse(room), ticket: Reverse(Ticket(u64::MAX)) };
+            let Some((&rank, _)) = self.messages.range(from..).next() else { break };
+            if rank.sent > sent {
+                // Some of the next ones may be too long; they are looked for at their own length.
+                sent = rank.sent;
+                continue;
+            }
+            let Some(queued) = self.remove(rank) else { break };
+            free = room - queued.message.len();
+            taken.push(queued.message.clone());
+            if rank.sent + 1 < times {
+                again.push((Rank { sent: rank.sent + 1, ..rank }, queued));
+            }
+        }
+        for (rank, queued) in again {
+            self.insert(rank, queued);
+        }
+        taken
+    }
+
+    /// Whether a message still has to be sent: neither often enough yet, nor replaced.
+    pub fn is_pending(&self, ticket: Ticket) -> bool {
+        self.pending.contains(&ticket)
+    }
+
+    /// How many messages there are.
+    pub fn len(&self) -> usize {
+        self.messages.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.messages.is_empty()
+    }
+
+    fn insert(&mut self, rank: Rank, queued: Queued) {
+        self.pending.insert(rank.ticket.0);
+        if let Some(name) = &queued.name {
+            self.named.insert(name.clone(), rank);
+        }
+        self.messages.insert(rank, queued);
+    }
+
+    fn remove(&mut self, rank: Rank) -> Option<Queued> {
+        let queued = self.messages.remove(&rank)?;
+        self.pending.remove(&rank.ticket.0);
+        if let Some(name) = &queued.name {
+            self.named.remove(name);
+        }
+        Some(queued)
+    }
+}
+
+/// How often a message is sent in a ring of so many members (`retransmitLimit`).
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a logarithm of a count is small")]
+pub(super) fn transmissions(multiplier: u32, members: usize) -> u32 {
+    multiplier.saturating_mul(decimal_logarithm(members.saturating_add(1)).ceil() as u32)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn message(length: usize) -> Bytes {
+        vec![7; length].into()
+    }
+
+    fn lengths(taken: &[Bytes]) -> Vec<usize> {
+        taken.iter().map(Bytes::len).collect()
+    }
+
+    #[test]
+    fn a_message_is_sent_as_often_as_the_ring_needs_and_then_is_gone() {
+        let mut queue = Queue::new(4, 100);
+        let ticket = queue.push(None, message(10));
+        for _ in 0..8 {
+            assert!(queue.is_pending(ticket));
+            assert_eq!(queue.take(2, 100, 99).len(), 1);
+        }
+        assert!(!queue.is_pending(ticket) && queue.is_empty());
+        assert!(queue.take(2, 100, 99).is_empty());
+    }
+
+    #[test]
+    fn the_least_sent_go_first_and_the_rest_of_the_room_is_filled() {
+        let mut queue = Queue::new(4, 100);
+        queue.push(None, message(50));
+        assert_eq!(lengths(&queue.take(2, 100, 9)), [50]);
+        queue.push(None, message(20));
+        queue.push(None, message(30));
+        assert_eq!(lengths(&queue.take(2, 60, 9)), [30, 20]);
+        assert_eq!(lengths(&queue.take(2, 60, 9)), [50]);
+        assert_eq!(lengths(&queue.take(2, 40, 9)), [30]);
+    }
+
+    #[test]
+    fn what_does_not_fit_waits_and_blocks_nobody() {
+        let mut queue = Queue::new(4, 100);
+        queue.push(None, message(500));
+        queue.push(None, message(10));
+        assert_eq!(lengths(&queue.take(2, 100, 9)), [10]);
+        assert_eq!(queue.len(), 2);
+    }
+
+    #[test]
+    fn newer_news_of_a_name_replaces_the_older() {
+        let mut queue = Queue::new(4, 100);
+        let old = queue.push(Some("a".into()), message(10));
+        let other = queue.push(Some("b".into()), message(11));
+        let new = queue.push(Some("a".into()), message(12));
+        assert!(!queue.is_pending(old) && queue.is_pending(other) && queue.is_pending(new));
+        assert_eq!(lengths(&queue.take(2, 100, 9)), [12, 11]);
+    }
+
+    #[test]
+    fn a_full_queue_gives_up_what_was_sent_most_often() {
+        let mut queue = Queue::new(4, 2);
+        let first = queue.push(None, message(10));
+        queue.take(2, 100, 9);
+        let second = queue.push(None, message(10));
+        let third = queue.push(None, message(10));
+        assert_eq!(queue.len(), 2);
+        assert!(!queue.is_pending(first) && queue.is_pending(second) && queue.is_pending(third));
+    }
+}

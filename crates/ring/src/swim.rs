@@ -38,6 +38,7 @@ mod tests;
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -60,7 +61,7 @@ use self::relay::Relays;
 use self::rules::Origin;
 use self::suspicion::Suspicions;
 use crate::time::Time;
-use crate::wire::message::{Alive, Message};
+use crate::wire::message::{Alive, Message, State};
 use crate::wire::{Layers, packet};
 
 /// One member of a ring.
@@ -107,13 +108,7 @@ pub struct Counters {
 impl<A: Application> Swim<A> {
     /// A member that is alone so far. `seed` is all of its chance: where messages are encrypted, it has to come from
     /// the system's source of randomness.
-    pub fn new(
-        config: Config,
-        application: A,
-        layers: Layers,
-        seed: [u8; 32],
-        now: Time,
-    ) -> Result<Self, ConfigError> {
+    pub fn new(config: Config, application: A, layers: Layers, seed: [u8; 32], now: Time) -> Result<Self, ConfigError> {
         config.check()?;
         let meta = application.meta();
         if meta.len() > MAX_META {
@@ -148,6 +143,18 @@ impl<A: Application> Swim<A> {
         };
         swim.alive(now, first, Origin::Own);
         Ok(swim)
+    }
+
+    /// Takes these for members that are there, without a word to anybody: for a ring that is known by other means, such
+    /// as a simulated one.
+    pub fn acquaint(&mut self, now: Time, members: &[Arc<Alive>]) {
+        for said in members {
+            if self.members.get(&said.name).is_none() && self.members.len() < self.config.max_members {
+                let member = Member { said: said.clone(), state: State::Alive, since: now };
+                self.members.put(member.clone(), &mut self.chance);
+                self.application.changed(now, Change::Joined(member));
+            }
+        }
     }
 
     /// Something has happened.

@@ -21,6 +21,8 @@
 //! clock and no global source of chance, so a whole ring runs in virtual time from one seed and gives the same trace
 //! each time. Nothing here knows Pontoon.
 
+#[cfg(feature = "driver")]
+pub mod driver;
 pub mod serf;
 pub mod simulation;
 pub mod swim;

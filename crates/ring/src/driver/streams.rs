@@ -1,0 +1,174 @@
+//! Streams: one task for each, which reads one message and writes one.
+//!
+//! A stream costs at most its deadline and a share of the memory that all streams have together, so that slow, silent or
+//! lying peers cost what is stated here and no more.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+use tokio::time::{Instant, timeout_at};
+
+use crate::swim::{Exchange, ExchangeId, Failure};
+use crate::wire::message::StreamMessage;
+use crate::wire::stream::{self, Decoder, Direction};
+use crate::wire::{Layers, Nonce};
+
+/// How many streams of others are open at once; more wait in the system's queue.
+pub(super) const INCOMING_MAX: usize = 256;
+/// How many bytes of unfinished messages all streams hold together: some of the largest, or very many of the usual ones.
+const HELD_MAX: usize = 64 * 1024 * 1024;
+/// How long others may take to ask and to take the answer (`TCPTimeout`).
+const INCOMING_TIMEOUT: Duration = Duration::from_secs(10);
+/// How much is read at a time, and the unit in which memory is counted.
+const CHUNK: usize = 16 * 1024;
+
+/// What a stream's task tells the member.
+#[derive(Debug)]
+pub(super) enum Report {
+    /// Another member has asked something; the answer goes to `reply`, and where that is dropped there is none.
+    Request { from: SocketAddr, message: StreamMessage, reply: oneshot::Sender<StreamMessage> },
+    /// An exchange has ended.
+    Answered { exchange: ExchangeId, answer: Result<Option<StreamMessage>, Failure> },
+}
+
+/// What all streams of a member share.
+#[derive(Clone, Debug)]
+pub(super) struct Streams {
+    reports: mpsc::Sender<Report>,
+    memory: Arc<Semaphore>,
+}
+
+impl Streams {
+    pub(super) fn new(reports: mpsc::Sender<Report>) -> Self {
+        Self { reports, memory: Arc::new(Semaphore::new(HELD_MAX / CHUNK)) }
+    }
+
+    /// Serves a stream that another member has opened. `place` is given back at its end.
+    pub(super) fn serve(
+        &self,
+        stream: TcpStream,
+        from: SocketAddr,
+        layers: Arc<Layers>,
+        nonce: Nonce,
+        place: OwnedSemaphorePermit,
+    ) {
+        let streams = self.clone();
+        tokio::spawn(async move {
+            let _place = place;
+            let deadline = Instant::now() + INCOMING_TIMEOUT;
+            match timeout_at(deadline, streams.answer(stream, from, &layers, nonce)).await {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => tracing::debug!(%from, %error, "a stream came to nothing"),
+                Err(_) => tracing::debug!(%from, "a stream took too long"),
+            }
+        });
+    }
+
+    /// Opens a stream, and tells the member what came of it.
+    pub(super) fn open(&self, exchange: Exchange, deadline: Instant, layers: Arc<Layers>, nonce: Nonce) {
+        let streams = self.clone();
+        tokio::spawn(async move {
+            let (id, to) = (exchange.id, exchange.to);
+            let answer = timeout_at(deadline, streams.exchange(exchange, &layers, nonce)).await;
+            let answer = answer.unwrap_or(Err(Failure::TimedOut { to }));
+            // Where nobody hears it, the member has ended.
+            let _ = streams.reports.send(Report::Answered { exchange: id, answer }).await;
+        });
+    }
+
+    async fn answer(
+        &self,
+        mut stream: TcpStream,
+        from: SocketAddr,
+        layers: &Layers,
+        nonce: Nonce,
+    ) -> Result<(), ReadError> {
+        let message = match self.read(&mut stream, layers, Direction::Request).await {
+            // Somebody looked whether the port is open.
+            Err(ReadError::Untouched) => return Ok(()),
+            other => other?,
+        };
+        let (reply, answer) = oneshot::channel();
+        if self.reports.send(Report::Request { from, message, reply }).await.is_err() {
+            return Ok(());
+        }
+        if let Ok(answer) = answer.await {
+            stream.write_all(&stream::encode(layers, Direction::Reply, &answer, nonce)?).await?;
+            stream.shutdown().await?;
+        }
+        Ok(())
+    }
+
+    async fn exchange(
+        &self,
+        exchange: Exchange,
+        layers: &Layers,
+        nonce: Nonce,
+    ) -> Result<Option<StreamMessage>, Failure> {
+        let to = exchange.to;
+        let unreachable = |error: io::Error| Failure::Unreachable { to, reason: error.to_string() };
+        let unintelligible = |reason: String| Failure::Unintelligible { to, reason };
+        let request = stream::encode(layers, Direction::Request, &exchange.message, nonce)
+            .map_err(|error| unintelligible(error.to_string()))?;
+        let mut stream = TcpStream::connect(to).await.map_err(unreachable)?;
+        stream.write_all(&request).await.map_err(unreachable)?;
+        if !exchange.answered {
+            stream.shutdown().await.map_err(unreachable)?;
+            return Ok(None);
+        }
+        match self.read(&mut stream, layers, Direction::Reply).await {
+            Ok(message) => Ok(Some(message)),
+            Err(error) => Err(unintelligible(error.to_string())),
+        }
+    }
+
+    async fn read(
+        &self,
+        stream: &mut TcpStream,
+        layers: &Layers,
+        direction: Direction,
+    ) -> Result<StreamMessage, ReadError> {
+        let mut decoder = Decoder::new(direction);
+        let mut chunk = vec![0; CHUNK];
+        let mut held: Option<OwnedSemaphorePermit> = None;
+        let mut unaccounted = 0;
+        loop {
+            let length = stream.read(&mut chunk).await?;
+            if length == 0 {
+                return Err(if decoder.is_untouched() { ReadError::Untouched } else { ReadError::Cut });
+            }
+            unaccounted += length;
+            if unaccounted >= CHUNK {
+                unaccounted -= CHUNK;
+                let share = self.memory.clone().try_acquire_owned().map_err(|_| ReadError::NoMemory)?;
+                match &mut held {
+                    Some(held) => held.merge(share),
+                    None => held = Some(share),
+                }
+            }
+            if let Some(message) = decoder.feed(layers, chunk.get(..length).unwrap_or_default())? {
+                return Ok(message);
+            }
+        }
+    }
+}
+
+/// Why a stream came to nothing.
+#[derive(Debug, thiserror::Error)]
+enum ReadError {
+    #[error("the stream was closed without a word")]
+    Untouched,
+    #[error("the stream was closed in the middle of a message")]
+    Cut,
+    #[error("all streams together hold too much already")]
+    NoMemory,
+    #[error(transparent)]
+    Wire(#[from] crate::wire::Error),
+    #[error(transparent)]
+    System(#[from] io::Error),
+}

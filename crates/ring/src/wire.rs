@@ -12,6 +12,10 @@
 //! [`packet`] and [`stream`] are the two ways over the network, [`message`] is what memberlist says on them. What rides
 //! on the membership is Serf's: [`serf`], [`tags`] and [`coordinate`].
 
+#[cfg(test)]
+mod arbitrary;
+#[cfg(test)]
+pub(crate) mod captures;
 mod compression;
 mod encryption;
 mod error;

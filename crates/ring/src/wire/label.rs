@@ -63,9 +63,7 @@ fn split(bytes: &[u8]) -> Result<(&[u8], &[u8]), Error> {
         [kind, rest @ ..] if *kind == Kind::Label as u8 => match rest {
             [] => Err(Error::Truncated("the label")),
             [0, ..] => Err(malformed("the label", "at least one byte long")),
-            [length, rest @ ..] => {
-                rest.split_at_checked(usize::from(*length)).ok_or(Error::Truncated("the label"))
-            }
+            [length, rest @ ..] => rest.split_at_checked(usize::from(*length)).ok_or(Error::Truncated("the label")),
         },
         _ => Ok((&[], bytes)),
     }

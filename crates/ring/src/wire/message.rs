@@ -12,8 +12,8 @@ use std::net::{IpAddr, SocketAddr};
 
 use bytes::Bytes;
 
-pub use codec::{decode, encode};
 pub(crate) use codec::{address, name, nobody, read_ack, read_member, read_ping, write_ack, write_member, write_ping};
+pub use codec::{decode, encode};
 
 /// The name of a member: text that no other member has. Serf allows 128 bytes; more than [`MAX_NAME`] are refused.
 pub type Name = std::sync::Arc<str>;
@@ -200,14 +200,7 @@ impl Versions {
 
     /// As they are on the wire.
     pub const fn to_bytes(self) -> [u8; 6] {
-        [
-            self.protocol_min,
-            self.protocol_max,
-            self.protocol,
-            self.delegate_min,
-            self.delegate_max,
-            self.delegate,
-        ]
+        [self.protocol_min, self.protocol_max, self.protocol, self.delegate_min, self.delegate_max, self.delegate]
     }
 
     /// From the wire; [`UNKNOWN`](Self::UNKNOWN) where they are fewer than six.

@@ -8,7 +8,7 @@ use crate::wire::Error;
 #[test]
 fn a_string_of_32_bytes_or_more_is_written_without_the_newer_markers() {
     let mut writer = Writer::default();
-    writer.raw(&[7; 31]).raw(&[7; 32]).raw(&[7; 300]).raw(&[7; 70_000]);
+    writer.raw(&[7; 31]).raw(&[7; 32]).raw(&[7; 300]).raw(&vec![7; 70_000]);
     let bytes = writer.finish();
     assert_eq!(bytes[0], 0xbf);
     assert_eq!(bytes[32..35], [0xda, 0, 32]);

@@ -48,6 +48,7 @@ build() {
     say "packing the container image"
     pack_container "$work"
     mv "$work/host" "$host_image"
+    remove_stale
     say "images built in $((SECONDS - begun)) s: host $(size "$host_image"), container $(size "$container_image")"
 }
 
@@ -59,6 +60,8 @@ divide() {
     APT_CONFIG=$MMDEBSTRAP_APT_CONFIG apt-get --yes -qq --no-install-recommends \
         -o DPkg::Chroot-Directory="$root" install "${host_packages[@]}"
     neutral "$work/container" container
+    # What has nothing to do in a container, and fails there.
+    chroot "$work/container" systemctl --quiet mask systemd-binfmt.service e2scrub_reap.service
     neutral "$root" host
     # Settings of the kernel are the real machine's; and whoever logs in at the console hangs it up first.
     chroot "$root" systemctl --quiet mask systemd-sysctl.service console-getty.service
@@ -103,6 +106,18 @@ sources() {
     [ -e "$keys" ] || fail "the keys of Debian's packages are not here: install debian-archive-keyring"
     echo "deb [signed-by=$keys] $mirror $release main" >"$work/sources.list"
     echo "$work/sources.list"
+}
+
+# Images of older recipes, but for those that a machine stands on.
+remove_stale() {
+    local image machine
+    for image in "$images"/host-* "$images"/container-*; do
+        case "$image" in "$host_image" | "$container_image") continue ;; esac
+        for machine in "$(dirname "$state")"/*/machines/*/; do
+            if [ "$(readlink "$machine/image")" = "$image" ]; then continue 2; fi
+        done
+        rm -rf --one-file-system "$image"
+    done
 }
 
 joined() {

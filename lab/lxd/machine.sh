@@ -5,6 +5,9 @@
 #   machine.sh start NAME                         the same machine again, from its disk
 #   machine.sh stop NAME                          as if its power went: all its processes end at once
 #   machine.sh delete NAME                        stopped, and its disk is gone
+#   machine.sh run NAME COMMAND...                runs a command in it, as root
+#   machine.sh wait NAME                          until its cloud-init has ended; fails where that did
+#   machine.sh cut-off NAME | connect NAME        takes its card off the network, and puts it back
 #
 # Its card hangs on the tenant network, whose DHCP server gives it ADDRESS. Its console is $state/machines/NAME/console.
 # Its disk is an overlay over the host image. It has all capabilities, for it is to run a container engine: the
@@ -22,6 +25,10 @@ main() {
     start) start "$name" ;;
     stop) stop "$name" ;;
     delete) delete "$name" ;;
+    run) run "$name" "$@" ;;
+    wait) wait_for "$name" ;;
+    cut-off) ip -n "$lan" link set "port-$name" down ;;
+    connect) ip -n "$lan" link set "port-$name" up ;;
     # Not for people: what `start` runs, on the way into the namespaces.
     enter) enter "$name" ;;
     become) become "$name" ;;
@@ -35,6 +42,8 @@ boot() {
     [ ! -e "$directory" ] || fail "there is a machine $name already"
     mkdir -p "$directory"/{upper,work,root,lxd}
     printf '%s\n' "$mac" >"$directory/mac"
+    printf '%s\n' "$address" >"$directory/address"
+    ln -s "$host_image" "$directory/image"
     seed "$name" "$mac" "$user_data" "$directory/upper/var/lib/cloud/seed/nocloud-net"
     # Its own range of user ids: what the kernel counts by user is not shared by the containers of several machines.
     local first=$((100000000 + ${address##*.} * 1000000))
@@ -114,6 +123,26 @@ delete() {
     rm -rf --one-file-system "$directory"
 }
 
+run() {
+    local name=$1
+    shift
+    nsenter --target "$(first_process "$name")" --all -- "$@"
+}
+
+first_process() { cat "/proc/$(pid_of "$1")/task/$(pid_of "$1")/children"; }
+
+wait_for() {
+    local name=$1 begun=$SECONDS said
+    until said=$(run "$name" cloud-init status --wait --long 2>/dev/null) || grep -q '^status: error' <<<"$said"; do
+        runs "$name" || fail "$name is not running: $(tail -n 5 "$(machine "$name")/console")"
+        [ $((SECONDS - begun)) -lt 180 ] || fail "$name has no cloud-init after 180 s: $(machine "$name")/console"
+        sleep 0.2
+    done
+    if ! grep -q '^status: done' <<<"$said"; then
+        fail "cloud-init failed on $name: $said"$'\n'"$(tail -n 15 "$(machine "$name")/upper/var/log/cloud-init-output.log")"
+    fi
+}
+
 # ---- on the way in ----
 
 # In the control groups and the network of the machine; `unshare` stays as its parent outside.
@@ -133,7 +162,7 @@ become() {
     root=$directory/root
     console=$(tty)
     hostname "$name"
-    mount -t overlay -o "lowerdir=$host_image,upperdir=$directory/upper,workdir=$directory/work" overlay "$root"
+    mount -t overlay -o "lowerdir=$(readlink "$directory/image"),upperdir=$directory/upper,workdir=$directory/work" overlay "$root"
     # Engines want a disk of their own for their containers: overlays neither stack well nor map ids.
     mount --bind "$directory/lxd" "$root/var/lib/lxd"
     mount -t tmpfs -o mode=755 tmpfs "$root/run"
@@ -177,9 +206,6 @@ mount_devices() {
 }
 
 # ---- control groups ----
-
-# The hierarchies of the real machine, by where they are mounted: of version 1 there are many, of version 2 one.
-control_groups() { awk '$3 == "cgroup" || $3 == "cgroup2" { print $2 }' /proc/self/mounts; }
 
 new_control_group() {
     local hierarchy=$1 name=$2 path=$1 part file

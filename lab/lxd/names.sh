@@ -48,3 +48,6 @@ runs() {
     local pid
     pid=$(pid_of "$1") && grep -qsF "$(machine "$1")" "/proc/$pid/cmdline"
 }
+
+# The hierarchies of the real machine, by where they are mounted: of version 1 there are many, of version 2 one.
+control_groups() { awk '$3 == "cgroup" || $3 == "cgroup2" { print $2 }' /proc/self/mounts; }

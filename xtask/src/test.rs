@@ -5,8 +5,9 @@
 
 mod client;
 mod counts;
+mod lxd;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::checkout::{self, cargo};
@@ -30,13 +31,14 @@ struct Step {
 }
 
 /// The quick ones first.
-const STEPS: [Step; 8] = [
+const STEPS: [Step; 9] = [
     Step { name: "format", run: format },
     Step { name: "tidy", run: |_| tidy::run(&[]).map(|()| Ended::Well(String::new())) },
     Step { name: "scripts", run: scripts },
     Step { name: "lints", run: lints },
     Step { name: "tests", run: tests },
     Step { name: "client", run: client::run },
+    Step { name: "lxd", run: lxd::run },
     Step { name: "dependencies", run: dependencies },
     Step { name: "advisories", run: advisories },
 ];
@@ -114,8 +116,28 @@ fn scripts(root: &Path) -> Result<Ended, String> {
         return Ok(Ended::LeftOut("`shellcheck` is not installed".to_owned()));
     }
     let scripts = [".ci/run", "crates/sim/tests/openstack-client.sh", "crates/core/src/render/host/pontoon-host.sh"];
-    command::run(Command::new("shellcheck").args(scripts).current_dir(root))?;
+    let mut labs = Vec::new();
+    shell_scripts(&root.join("lab"), &mut labs)?;
+    labs.sort();
+    // What a script sources lies beside it.
+    let mut shellcheck = Command::new("shellcheck");
+    shellcheck.args(["--external-sources", "--source-path=SCRIPTDIR"]).args(scripts).args(labs);
+    command::run(shellcheck.current_dir(root))?;
     Ok(Ended::Well(String::new()))
+}
+
+/// All `.sh` files below a directory.
+fn shell_scripts(directory: &Path, found: &mut Vec<PathBuf>) -> Result<(), String> {
+    let failed = |error: std::io::Error| format!("cannot read {}: {error}", directory.display());
+    for entry in std::fs::read_dir(directory).map_err(failed)? {
+        let path = entry.map_err(failed)?.path();
+        if path.is_dir() {
+            shell_scripts(&path, found)?;
+        } else if path.extension().is_some_and(|extension| extension == "sh") {
+            found.push(path);
+        }
+    }
+    Ok(())
 }
 
 fn lints(root: &Path) -> Result<Ended, String> {

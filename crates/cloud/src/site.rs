@@ -5,7 +5,9 @@
 //! becomes requests). It holds ids, connections and nothing else. What should be done, in what order and whether at all
 //! is decided in the plan; neither half has an `if` about it.
 
+mod cloud_init;
 mod error;
+mod host_keys;
 mod hosts;
 mod observe;
 mod patience;
@@ -24,7 +26,7 @@ use tokio::sync::OnceCell;
 
 pub use error::{SiteError, chain};
 pub use hosts::Hosts;
-pub use patience::Patience;
+pub use patience::{Patience, until};
 
 use crate::openstack;
 use crate::ssh::{BoxIo, Identity, SshError};
@@ -61,6 +63,8 @@ pub struct Site {
     book: SharedBook,
     /// Load balancers whose children stayed pending for longer than anything takes.
     stuck: Mutex<BTreeSet<String>>,
+    /// Servers that are ACTIVE and of which Nova had no console for longer than anything takes.
+    silent: Mutex<BTreeSet<String>>,
     /// Whether the last look saw a lease on the stack.
     leased: AtomicBool,
     /// What a cloud does not change while we work on it: read once.
@@ -96,6 +100,7 @@ impl Site {
             stack: stack.to_owned(),
             book,
             stuck: Mutex::default(),
+            silent: Mutex::default(),
             leased: AtomicBool::new(false),
             constant: Constant::default(),
         }
@@ -118,12 +123,29 @@ impl Site {
 
     /// Whether a balancer's children are known to be stuck.
     fn is_stuck(&self, id: &str) -> bool {
-        self.stuck.lock().unwrap_or_else(PoisonError::into_inner).contains(id)
+        holds(&self.stuck, id)
     }
 
     fn mark_stuck(&self, id: &str) {
-        self.stuck.lock().unwrap_or_else(PoisonError::into_inner).insert(id.to_owned());
+        mark(&self.stuck, id);
     }
+
+    /// Whether a server is known to have no console.
+    fn is_silent(&self, id: &str) -> bool {
+        holds(&self.silent, id)
+    }
+
+    fn mark_silent(&self, id: &str) {
+        mark(&self.silent, id);
+    }
+}
+
+fn holds(marked: &Mutex<BTreeSet<String>>, id: &str) -> bool {
+    marked.lock().unwrap_or_else(PoisonError::into_inner).contains(id)
+}
+
+fn mark(marked: &Mutex<BTreeSet<String>>, id: &str) {
+    marked.lock().unwrap_or_else(PoisonError::into_inner).insert(id.to_owned());
 }
 
 /// A book that observing replaces and performing adds to.

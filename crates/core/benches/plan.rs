@@ -20,8 +20,8 @@ use pontoon_core::observed::{
 use pontoon_core::plan::{PROVEN, Plan, image_name};
 use pontoon_core::render;
 use pontoon_core::spec::model::{
-    Addressing, Announce, AttachChoice, Attachment, ContainerImage, Engine, FloatingIp as Wanted, HostGroup, Limits,
-    Network, Service, Stack, Storage,
+    Addressing, Announce, AttachChoice, Attachment, ContainerImage, Engine, FloatingIp as Wanted, HostGroup,
+    HostKeyChoice, Limits, Network, Service, Stack, Storage,
 };
 
 const CONTAINERS_ON_A_HOST: u32 = 10;
@@ -78,6 +78,7 @@ fn stack(hosts: u32) -> Stack {
         floating_ip: Wanted::Any,
         engine: Engine::Lxd,
         storage: Storage::Dir,
+        host_key: HostKeyChoice::Auto,
         availability_zone: None,
     };
     let service = |replicas| Service {
@@ -193,6 +194,7 @@ fn in_place(stack: &Stack) -> Observed {
             status: "ACTIVE".to_owned(),
             fault: None,
             user_data_hash: None,
+            host_key_injected: false,
         };
         seen.servers.push(server);
         seen.hosts.insert(host.clone(), HostView::Ready(inside));

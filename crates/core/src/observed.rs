@@ -4,6 +4,7 @@
 //! matters: as a holder of an address, as a neighbour in a list that we share, as a resource that the file names.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::net::Ipv4Addr;
 
 use ipnet::Ipv4Net;
@@ -248,6 +249,8 @@ pub struct Server {
     pub fault: Option<String>,
     /// Hash of the user-data it was booted with, from its metadata.
     pub user_data_hash: Option<String>,
+    /// Whether it was handed its ssh host key, from its metadata: on a cloud that shows no consoles.
+    pub host_key_injected: bool,
 }
 
 /// A floating IP of the project.
@@ -376,10 +379,30 @@ pub enum HostView {
     Unreachable(String),
     /// Its cloud-init is still at work.
     Preparing,
-    /// Its cloud-init failed; the failing module and the end of its log.
-    Failed(String),
+    /// Its cloud-init ended with errors.
+    Failed(HostFailure),
+    /// Its ssh host key cannot be learned, now or later: Nova shows no console of it, in these words.
+    NoConsole(String),
     /// All that lies on it.
     Ready(Inside),
+}
+
+/// How the cloud-init of a host failed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct HostFailure {
+    /// The failing modules with their errors, in one line.
+    pub errors: String,
+    /// The end of its log.
+    pub log: String,
+    /// Names of the stack's containers on it; `None` where its engine does not answer. A host that was well before may
+    /// fail in a later boot.
+    pub containers: Option<BTreeSet<String>>,
+}
+
+impl fmt::Display for HostFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}\n{}", self.errors, self.log.trim_end())
+    }
 }
 
 /// What lies on a host.

@@ -50,7 +50,7 @@ use std::net::Ipv4Addr;
 
 use serde::Serialize;
 
-pub use action::{Action, BalancerParts, ListenerParts, MemberParts, MonitorParts, PoolParts, Write};
+pub use action::{Action, BalancerParts, HostKeySource, ListenerParts, MemberParts, MonitorParts, PoolParts, Write};
 pub use attach::PAIR_LIMIT;
 pub use containers::{PROVEN, image_name};
 pub use ways::{LOGIN, Way, ways};
@@ -296,7 +296,7 @@ impl<'a> Scene<'a> {
     fn contents(&self, host: &str) -> Contents<'a> {
         match (self.server(host), self.seen.hosts.get(host)) {
             (None, _) => Contents::Known(&NOTHING),
-            (Some(server), _) if server.status == "ERROR" => Contents::Known(&NOTHING),
+            (Some(server), _) if self.is_made_anew(server) => Contents::Known(&NOTHING),
             (Some(_), Some(HostView::Ready(inside))) => Contents::Known(inside),
             (Some(_), _) => Contents::Unknown,
         }

@@ -18,7 +18,7 @@ use crate::spec::model::Engine;
 
 pub use container::{ContainerDocument, InstanceConfig, container, generation, limits};
 pub use dnsmasq::{DHCP_HOSTS_DIRECTORY, dhcp_host};
-pub use host::{HostDocument, HostKey, Login, host_user_data};
+pub use host::{HostDocument, HostKey, Login, host_user_data, with_host_key};
 pub use profile::{ProfileConfig, profile};
 
 /// The bridge of a host that its containers hang on.

@@ -11,6 +11,7 @@ use pontoon_core::address::Mac;
 use pontoon_core::key::{Key, Kind};
 use pontoon_core::render::{
     ContainerDocument, DHCP_HOSTS_DIRECTORY, HostDocument, HostKey, Login, container, dhcp_host, host_user_data,
+    with_host_key,
 };
 use pontoon_core::spec::model::{Addressing, Attachment, ContainerImage, Engine, Limits, Storage};
 use serde_json::Value;
@@ -177,7 +178,6 @@ fn hosts() -> Vec<(String, String)> {
         engine: Engine::Lxd,
         storage: Storage::Dir,
         login: Login { user: "pontoon".into(), public_key: "ssh-ed25519 AAAA it's: #me".into() },
-        host_key: None,
     };
     let key =
         HostKey { private: "-----BEGIN KEY-----\nYQ==\n-----END KEY-----\n".into(), public: "ssh-ed25519 B".into() };
@@ -186,10 +186,9 @@ fn hosts() -> Vec<(String, String)> {
         storage: Storage::Zfs,
         gateway: None,
         nameservers: Vec::new(),
-        host_key: Some(key),
         ..plain.clone()
     };
-    vec![("plain".into(), host_user_data(&plain)), ("bare".into(), host_user_data(&bare))]
+    vec![("plain".into(), host_user_data(&plain)), ("bare".into(), with_host_key(&host_user_data(&bare), &key))]
 }
 
 fn network_configs() -> Vec<(String, String)> {

@@ -6,6 +6,7 @@
 mod limits;
 mod servers;
 
+use base64::Engine as _;
 use serde::{Deserialize, Serialize};
 
 use super::error::Error;
@@ -106,6 +107,11 @@ pub fn show_keypair(name: &str) -> Request {
 /// All server groups of the project; Nova has no filters here.
 pub fn list_server_groups() -> Request {
     get("/os-server-groups")
+}
+
+/// User-data as Nova takes it: in base64.
+pub fn encoded(user_data: &str) -> String {
+    base64::engine::general_purpose::STANDARD.encode(user_data)
 }
 
 /// Makes a server group.

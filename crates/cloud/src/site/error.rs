@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::observe::METADATA_HOST_KEY;
+use super::host_keys::METADATA_KEY as METADATA_HOST_KEY;
 use crate::lxd::LxdError;
 use crate::openstack;
 use crate::ssh::{IdentityError, SshError};
@@ -49,6 +49,25 @@ pub enum SiteError {
         what: String,
         /// What the service says.
         reason: String,
+    },
+    /// Nova refuses for good to show the console of a host whose ssh key is to be read there. The next plan says what
+    /// follows.
+    #[error("the ssh host key of `{host}` cannot be learned: Nova shows no console ({words})")]
+    NoConsole {
+        /// The host.
+        host: String,
+        /// What Nova says.
+        words: String,
+    },
+    /// The console of a host does not show an ssh key.
+    #[error("the console of `{host}` does not show its ssh host key after {} s; last seen: {last}", limit.as_secs())]
+    NoHostKey {
+        /// The host.
+        host: String,
+        /// For how long it was looked at.
+        limit: Duration,
+        /// What came of it last.
+        last: String,
     },
     /// cloud-init ended with an error, on a host or in a container.
     #[error("cloud-init failed on {place}: {reason}")]
@@ -105,7 +124,7 @@ impl SiteError {
             Self::Engine(error) => error.is_unknown() || error.is_changed_meanwhile() || error.is_interrupted(),
             // A connection that broke says nothing of the command that ran over it, and the next one is a new one.
             Self::Ssh(error) => error.is_transient(),
-            Self::Stuck { .. } | Self::Missing { .. } => true,
+            Self::Stuck { .. } | Self::NoConsole { .. } | Self::Missing { .. } => true,
             _ => false,
         }
     }
@@ -127,9 +146,12 @@ impl SiteError {
             Self::Silent { name, .. } => Some(format!(
                 "`pontoon exec {name} -- ss -ltn` shows what listens there; the embedded cloud runs no programs and knows a port only from a command line in the user-data, such as `--port 8080`"
             )),
+            Self::NoHostKey { host, .. } => Some(format!(
+                "an image that prints nothing to the serial console (no `console=ttyS0`) needs `host_key: injected`; set it and delete the server (`openstack server delete {host}`): the next run boots another"
+            )),
             // What a host is told is ours; its cloud-init runs once, so that only another host gets another chance.
             Self::CloudInit { place, .. } if place.starts_with("host ") => Some(
-                "`pontoon logs` shows the whole log; put right what it names and delete the server (`openstack server delete`): the next run boots another"
+                "`pontoon logs` shows the whole log; put right what it names: the next `pontoon up` offers to replace the host"
                     .to_owned(),
             ),
             Self::CloudInit { .. } => {

@@ -7,7 +7,6 @@ mod inside;
 mod network;
 
 pub(super) use balancers::{BY_PIECES, provisioning};
-pub(super) use inside::{CLOUD_INIT_LOG, CLOUD_INIT_STATUS, CloudInit, Progress};
 
 use std::collections::BTreeMap;
 
@@ -18,16 +17,13 @@ use pontoon_core::observed::{Catalogue, Flavor, HostView, Observed, Quota, Quota
 use pontoon_core::plan;
 use pontoon_core::spec::model::Stack;
 
-use super::{Site, SiteError, chain};
+use super::{Site, SiteError, chain, host_keys};
 use crate::openstack;
-use crate::ssh::HostKeyCheck;
 
 /// Where a server keeps its key.
 pub(super) const METADATA_KEY: &str = "pontoon.key";
 /// Where a server keeps the hash of the user-data it was booted with.
 pub(super) const METADATA_USER_DATA: &str = "pontoon.user-data";
-/// Where a server keeps its ssh host key, once the console log told it.
-pub(super) const METADATA_HOST_KEY: &str = "pontoon.host-key";
 
 /// What a host is asked one after another: to let us in, how its cloud-init is, what its engine has, what its dnsmasq
 /// knows. One that lets nobody in is given up after the first; a small one in the middle of a container's first boot
@@ -46,12 +42,15 @@ impl Site {
         let project = self.project_id().await?;
         let (network, compute, balancers) = try_join!(
             self.network(&project, Some(stack)),
-            self.compute(Some(stack)),
+            self.compute(),
             self.balancers(&project, !stack.balancers.is_empty()),
         )?;
         let mut seen = together(project, network, compute, balancers);
         self.book.replace(seen.book());
         seen.hosts = self.look_into(stack, &seen.servers).await;
+        if boots(stack, &seen) {
+            seen.catalogue = self.catalogue(stack).await?;
+        }
         Ok(seen)
     }
 
@@ -59,7 +58,7 @@ impl Site {
     pub async fn observe_remains(&self) -> Result<Observed, SiteError> {
         let project = self.project_id().await?;
         let (network, compute, balancers) =
-            try_join!(self.network(&project, None), self.compute(None), self.balancers(&project, false))?;
+            try_join!(self.network(&project, None), self.compute(), self.balancers(&project, false))?;
         let seen = together(project, network, compute, balancers);
         self.book.replace(seen.book());
         Ok(seen)
@@ -129,9 +128,7 @@ impl Site {
             if self.book.get(&key).is_some_and(|known| known.id != server.id) {
                 self.hosts.forget(&key.name);
             }
-            if let Some(check) =
-                server.metadata.get(METADATA_HOST_KEY).and_then(|line| HostKeyCheck::parse([line.as_str()]).ok())
-            {
+            if let Some(check) = host_keys::noted(&server.metadata) {
                 self.hosts.set_host_key(&key.name, check);
             }
             servers.push(Server {
@@ -140,6 +137,7 @@ impl Site {
                 status: server.status,
                 fault: server.fault.map(|fault| fault.message),
                 user_data_hash: server.metadata.get(METADATA_USER_DATA).cloned(),
+                host_key_injected: host_keys::was_injected(&server.metadata),
             });
         }
         let server_groups = groups
@@ -147,15 +145,7 @@ impl Site {
             .filter_map(|group| Some(ServerGroup { id: group.id, key: group.name.parse().ok()? }))
             .filter(|group| group.key.stack == self.stack)
             .collect();
-        let catalogue = match stack {
-            Some(stack)
-                if stack.host_names().any(|(host, _)| !servers.iter().any(|server| server.key.name == host)) =>
-            {
-                self.catalogue(stack).await?
-            }
-            _ => Catalogue::default(),
-        };
-        Ok(Compute { servers, server_groups, catalogue })
+        Ok(Compute { servers, server_groups })
     }
 
     /// What hosts are booted from; asked for only where one is missing.
@@ -209,6 +199,16 @@ impl Site {
     }
 }
 
+/// Whether a host may have to be booted: one is missing, or cannot become what it should be.
+fn boots(stack: &Stack, seen: &Observed) -> bool {
+    let keeps = |host: &str| {
+        let there = |server: &Server| server.key.name == host && server.status != "ERROR";
+        let lost = matches!(seen.hosts.get(host), Some(HostView::Failed(_) | HostView::NoConsole(_)));
+        !lost && seen.servers.iter().any(there)
+    };
+    stack.host_names().any(|(host, _)| !keeps(&host))
+}
+
 /// All lists in one place.
 fn together(
     project: String,
@@ -222,7 +222,6 @@ fn together(
         ports: network.ports,
         security_groups: network.security_groups,
         floating_ips: network.floating_ips,
-        catalogue: compute.catalogue,
         server_groups: compute.server_groups,
         servers: compute.servers,
         balancers,
@@ -237,5 +236,4 @@ fn together(
 struct Compute {
     servers: Vec<Server>,
     server_groups: Vec<ServerGroup>,
-    catalogue: Catalogue,
 }

@@ -38,8 +38,12 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(3);
 const LONGEST_REST: Duration = Duration::from_secs(10);
 
 /// Looks again and again until `look` returns something, `limit` at most. A look that returns `None` says in words,
-/// through `state`, what it saw.
-pub(super) async fn until<T>(
+/// through `state`, what it saw; `waiting` is told.
+///
+/// # Errors
+/// [`SiteError::Deadline`] with the last of these words, or what `look` failed with: a look that may be made again says
+/// so by `None`.
+pub async fn until<T>(
     what: &str,
     limit: Duration,
     mut look: impl AsyncFnMut(&mut String) -> Result<Option<T>, SiteError>,

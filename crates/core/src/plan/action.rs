@@ -6,6 +6,8 @@
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
+use serde::Serialize;
+
 use crate::address::{AddressRange, Mac};
 use crate::key::Key;
 use crate::observed::{Admits, Pair, PoolsBefore, Profile};
@@ -53,6 +55,7 @@ pub enum Action {
         port: Key,
         user_data: String,
         user_data_hash: String,
+        host_key: HostKeySource,
         group: Option<Key>,
         availability_zone: Option<String>,
     },
@@ -124,6 +127,17 @@ pub enum Action {
     DeleteSecurityGroup { id: String },
     /// Remove a server group.
     DeleteServerGroup { id: String },
+}
+
+/// Where the ssh host key of a new server comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum HostKeySource {
+    /// It makes one, and shows its public half on its console.
+    Console,
+    /// One is drawn for the request that makes the server, which carries both halves: the private one at the end of the
+    /// user-data, the public one as metadata. It is in no plan.
+    Injected,
 }
 
 /// How something is written.

@@ -1,13 +1,15 @@
 //! Hosts: server groups, ports, servers, and the floating IP by which the first one is reached.
 
+pub(super) mod anew;
+
 use sha2::{Digest, Sha256};
 
-use super::{Action, Builder, LOGIN, Scene, Verb, Way, floating_ips, network, pairs, ways};
+use super::{Action, Builder, HostKeySource, LOGIN, Scene, Verb, Way, floating_ips, network, pairs, ways};
 use crate::address::Mac;
 use crate::key::{Key, Kind};
 use crate::observed::HostView;
 use crate::render::{self, HostDocument};
-use crate::spec::model::{Attachment, HostGroup};
+use crate::spec::model::{Attachment, HostGroup, HostKeyChoice};
 
 /// Plans all hosts. `reserved`: what must be reserved before Neutron may choose a host's address by itself.
 pub(super) fn plan(scene: &Scene<'_>, reserved: &[Key], build: &mut Builder) {
@@ -145,14 +147,12 @@ fn server(
         boot(scene, (group, hosts), host, "it does not exist", catalogue, build);
         return Some("for its cloud-init to make it a container host".to_owned());
     };
+    if let Some(cause) = anew::cause(scene.stack, scene.seen, &scene.ground, server) {
+        build.step(Verb::Replace, &key, cause.reason(), &[], Action::DeleteServer { id: server.id.clone() });
+        boot(scene, (group, hosts), host, cause.instead(), catalogue, build);
+        return Some("for its cloud-init to make it a container host".to_owned());
+    }
     match server.status.as_str() {
-        "ERROR" => {
-            let fault = server.fault.as_deref().unwrap_or("Nova does not say why");
-            let reason = format!("Nova calls it ERROR: {fault}");
-            build.step(Verb::Replace, &key, reason, &[], Action::DeleteServer { id: server.id.clone() });
-            boot(scene, (group, hosts), host, "in place of the failed one", catalogue, build);
-            return Some("for its cloud-init to make it a container host".to_owned());
-        }
         "SHUTOFF" => {
             build.step(Verb::Change, &key, "Nova calls it SHUTOFF", &[], Action::StartServer { id: server.id.clone() });
             return Some("for it to come up".to_owned());
@@ -185,7 +185,17 @@ fn server(
         Some(HostView::Preparing) => {
             Some("its cloud-init is still at work; what belongs on it is planned when it is done".to_owned())
         }
-        Some(HostView::Failed(log)) => Some(format!("its cloud-init failed: {log}")),
+        Some(HostView::NoConsole(words)) => {
+            build.blocked(
+                format!("host `{host}`"),
+                format!("its ssh host key cannot be learned: Nova shows no console ({words})"),
+                format!(
+                    "`host_key: auto` of `hosts.{group}` replaces it by one that is given its key; or ask for the right to read consoles"
+                ),
+            );
+            None
+        }
+        Some(HostView::Failed(failure)) => Some(format!("its cloud-init failed: {failure}")),
         Some(HostView::Unreachable(reason)) => Some(reason.clone()),
         None => Some("it was not looked into; what belongs on it is planned when it answers".to_owned()),
     }
@@ -224,6 +234,7 @@ fn boot(
             port: scene.key(Kind::Port, host),
             user_data_hash: hash(&user_data),
             user_data,
+            host_key: host_key(scene, hosts),
             group: server_group,
             availability_zone: hosts.availability_zone.clone(),
         },
@@ -243,7 +254,21 @@ fn document(scene: &Scene<'_>, hosts: &HostGroup, host: &str, public_key: &str) 
         engine: hosts.engine,
         storage: hosts.storage,
         login: render::Login { user: LOGIN.to_owned(), public_key: public_key.to_owned() },
-        host_key: None,
+    }
+}
+
+/// Where a new host's ssh key comes from. There is no place to note that a cloud shows no consoles but the hosts that
+/// were given their keys for it: where one of them is, the others need not try.
+fn host_key(scene: &Scene<'_>, hosts: &HostGroup) -> HostKeySource {
+    let shows_none = || {
+        scene.seen.servers.iter().any(|server| server.host_key_injected)
+            || scene.seen.hosts.values().any(|view| matches!(view, HostView::NoConsole(_)))
+    };
+    match hosts.host_key {
+        HostKeyChoice::Console => HostKeySource::Console,
+        HostKeyChoice::Injected => HostKeySource::Injected,
+        HostKeyChoice::Auto if shows_none() => HostKeySource::Injected,
+        HostKeyChoice::Auto => HostKeySource::Console,
     }
 }
 

@@ -7,6 +7,7 @@ use super::containers::{Fate, Fates, on, uses_dhcp};
 use super::{Action, Builder, Contents, Place, Scene, Verb, surplus};
 use crate::book::one_of_each;
 use crate::key::{Key, Kind};
+use crate::observed::Server;
 use crate::spec::model::Attachment;
 
 /// Plans the end of containers on wanted hosts, and has dnsmasq forget them. Those on other hosts go with their host.
@@ -71,6 +72,7 @@ pub(super) fn unfenced(scene: &Scene<'_>) -> Vec<Key> {
     let fenced = |host: &str| {
         scene.attachment != Attachment::Open && scene.port(Kind::Port, host).is_some_and(|port| port.port_security)
     };
-    let going = scene.ground.servers.keys().filter(|key| !scene.wants_host(&key.name) && !fenced(&key.name));
-    going.map(|key| (*key).clone()).collect()
+    let goes = |key: &Key, server: &Server| !scene.wants_host(&key.name) || scene.is_made_anew(server);
+    let going = scene.ground.servers.iter().filter(|(key, server)| goes(key, server) && !fenced(&key.name));
+    going.map(|(key, _)| (*key).clone()).collect()
 }

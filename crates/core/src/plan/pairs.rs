@@ -97,7 +97,7 @@ impl<'a> Change<'a> {
 
     /// The revision that the list was read at, unless something of this plan changes the port before.
     fn revision(&self, scene: &Scene<'_>, host: &str, build: &Builder) -> Option<u64> {
-        let boots = scene.server(host).is_none_or(|server| server.status == "ERROR");
+        let boots = scene.server(host).is_none_or(|server| scene.is_made_anew(server));
         let touched = build.touches(&scene.key(Kind::Port, host)) || build.touches(&scene.key(Kind::Pairs, host));
         self.port.and_then(|port| port.revision).filter(|_| !touched && !boots)
     }

@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
-use super::{Builder, Ground, PAIR_LIMIT, Place, addresses};
+use super::{Builder, Ground, PAIR_LIMIT, Place, addresses, hosts};
 use crate::address::Mac;
 use crate::key::Kind;
 use crate::observed::{HostView, Observed};
@@ -25,7 +25,7 @@ pub(super) fn place(
     let assigned = addresses::assign(stack, seen, ground, build);
     let mut rooms = rooms(stack, attachment, ground, build, &assigned);
     let present = present(seen, ground, build);
-    let unseen = unseen_hosts(seen, attachment, ground);
+    let unseen = unseen_hosts(stack, seen, attachment, ground);
 
     let mut host_of: BTreeMap<String, String> = BTreeMap::new();
     let mut waiting: BTreeMap<&str, Vec<String>> = BTreeMap::new();
@@ -100,7 +100,12 @@ fn spread(service: &str, group: &str, rooms: &mut BTreeMap<String, Room<'_>>, co
 
 /// With pairs, a port records what lies on its host. Without them, a host that does not answer may hold any container of
 /// its group that was made: one such host for each group.
-fn unseen_hosts<'a>(seen: &Observed, attachment: Attachment, ground: &Ground<'a>) -> BTreeMap<&'a str, String> {
+fn unseen_hosts<'a>(
+    stack: &Stack,
+    seen: &Observed,
+    attachment: Attachment,
+    ground: &Ground<'a>,
+) -> BTreeMap<&'a str, String> {
     if attachment != Attachment::Open {
         return BTreeMap::new();
     }
@@ -108,7 +113,7 @@ fn unseen_hosts<'a>(seen: &Observed, attachment: Attachment, ground: &Ground<'a>
     ground
         .servers
         .iter()
-        .filter(|(key, server)| server.status != "ERROR" && shows_nothing(&key.name))
+        .filter(|(key, server)| shows_nothing(&key.name) && hosts::anew::cause(stack, seen, ground, server).is_none())
         .filter_map(|(key, _)| Some((*ground.hosts.get(&key.name)?, key.name.clone())))
         .collect()
 }

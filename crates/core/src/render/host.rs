@@ -41,9 +41,6 @@ pub struct HostDocument {
     pub storage: Storage,
     /// Who logs in to drive the engine.
     pub login: Login,
-    /// The ssh host key to use, where the cloud has no console to read a generated one from. Whoever can read the
-    /// server's metadata can read it.
-    pub host_key: Option<HostKey>,
 }
 
 /// The account by which a host is driven.
@@ -80,7 +77,7 @@ const SCRIPT_PATH: &str = "/usr/local/sbin/pontoon-host";
 /// The user-data of a host: `#cloud-config` and YAML 1.1.
 pub fn host_user_data(document: &HostDocument) -> String {
     let Login { user, public_key } = &document.login;
-    let mut config = json!({
+    let config = json!({
         // The image's own user stays: the Nova key pair opens it when ours is lost.
         "users": ["default", {
             "name": user,
@@ -91,17 +88,22 @@ pub fn host_user_data(document: &HostDocument) -> String {
             "ssh_authorized_keys": [public_key],
         }],
         "ssh_pwauth": false,
-        // The console is where the host key is learned from. One key is enough, and Ed25519 is made in no time.
+        // The console is where the host key is learned from, unless one is handed in. One key is enough, and Ed25519 is
+        // made in no time; those of the image go in either case.
         "ssh": {"emit_keys_to_console": true},
         "ssh_deletekeys": true,
         "ssh_genkeytypes": ["ed25519"],
         "write_files": files(document),
         "runcmd": [[SCRIPT_PATH]],
     });
-    if let Some(HostKey { private, public }) = &document.host_key {
-        config["ssh_keys"] = json!({"ed25519_private": with_newline(private), "ed25519_public": with_newline(public)});
-    }
     format!("#cloud-config\n# {} of the stack {}\n{}", document.name, document.stack, yaml::document(&config))
+}
+
+/// The user-data of a host with the ssh host key that it is to use, where the cloud has no console to read a generated
+/// one from: cloud-init then makes none. Whoever asks the metadata service from the host's port can read it.
+pub fn with_host_key(user_data: &str, HostKey { private, public }: &HostKey) -> String {
+    let keys = json!({"ed25519_private": with_newline(private), "ed25519_public": with_newline(public)});
+    format!("{}\n{}", user_data.trim_end(), yaml::document(&json!({"ssh_keys": keys})))
 }
 
 fn files(document: &HostDocument) -> Vec<Value> {

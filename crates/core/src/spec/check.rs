@@ -140,6 +140,7 @@ fn host_group(raw: raw::HostGroup) -> Result<HostGroup, Reported> {
         floating_ip: given(raw.floating_ip)?,
         engine: given(raw.engine)?,
         storage: given(raw.storage)?,
+        host_key: given(raw.host_key)?,
         availability_zone: optional(raw.availability_zone)?,
     })
 }

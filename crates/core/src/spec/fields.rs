@@ -63,6 +63,7 @@ pub(super) const ATTACH: &[&str] = &["auto", "pair-mac", "pair-ip", "open"];
 pub(super) const ADDRESSING: &[&str] = &["dnsmasq", "network-config", "raw-lxc"];
 pub(super) const ENGINE: &[&str] = &["lxd", "incus"];
 pub(super) const STORAGE: &[&str] = &["dir", "btrfs", "zfs"];
+pub(super) const HOST_KEY: &[&str] = &["auto", "console", "injected"];
 pub(super) const PROTOCOL: &[&str] = &["http", "tcp"];
 pub(super) const METHOD: &[&str] = &["round-robin", "least-connections", "source-ip", "source-ip-port"];
 
@@ -145,6 +146,12 @@ static HOST_GROUP: &[Field] = &[
     ),
     field("engine", Shape::Choice(ENGINE), Default("lxd"), "What runs the containers."),
     field("storage", Shape::Choice(STORAGE), Default("dir"), "The driver of the engine's storage pool."),
+    field(
+        "host_key",
+        Shape::Choice(HOST_KEY),
+        Default("auto"),
+        "How a host's ssh key becomes known: from Nova's console log, or injected with the user-data.",
+    ),
     field("availability_zone", Shape::Text(TEXT), Optional, "The Nova availability zone."),
 ];
 

@@ -107,6 +107,8 @@ pub struct HostGroup {
     pub engine: Engine,
     /// The driver of the engine's storage pool.
     pub storage: Storage,
+    /// How a host's ssh key becomes known.
+    pub host_key: HostKeyChoice,
     /// The Nova availability zone, where the author cares.
     pub availability_zone: Option<String>,
 }
@@ -161,6 +163,17 @@ impl fmt::Display for Storage {
             Self::Zfs => "zfs",
         })
     }
+}
+
+/// How the ssh host key of a host becomes known to whoever logs in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HostKeyChoice {
+    /// From the console, and where Nova shows none, injected.
+    Auto,
+    /// From the console: the host makes its key, and nobody else ever has the private half.
+    Console,
+    /// It is handed in with the user-data, which whoever asks the metadata service from the host's port can read.
+    Injected,
 }
 
 /// A service: `replicas` containers made alike.

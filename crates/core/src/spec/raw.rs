@@ -45,6 +45,7 @@ pub(super) struct HostGroup {
     pub(super) floating_ip: Read<FloatingIp>,
     pub(super) engine: Read<Engine>,
     pub(super) storage: Read<Storage>,
+    pub(super) host_key: Read<HostKeyChoice>,
     pub(super) availability_zone: Read<String>,
 }
 
@@ -125,6 +126,10 @@ fn host_group(table: &Table<'_>) -> HostGroup {
         engine: table.scalar("engine", choice(fields::ENGINE, &[Engine::Lxd, Engine::Incus])),
         storage: table.scalar("storage", choice(fields::STORAGE, &[Storage::Dir, Storage::Btrfs, Storage::Zfs])),
         availability_zone: table.scalar("availability_zone", text),
+        host_key: table.scalar(
+            "host_key",
+            choice(fields::HOST_KEY, &[HostKeyChoice::Auto, HostKeyChoice::Console, HostKeyChoice::Injected]),
+        ),
     }
 }
 

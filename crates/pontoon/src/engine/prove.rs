@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use pontoon_cloud::openstack::load_balancer::LoadBalancerStatus;
-use pontoon_cloud::site::SiteError;
+use pontoon_cloud::site::{self, SiteError};
 use pontoon_core::book::Known;
 use pontoon_core::key::{Key, Kind};
 use pontoon_core::spec::model::{Balancer, FloatingIp, Protocol, Stack};
@@ -13,8 +13,6 @@ use pontoon_core::spec::model::{Balancer, FloatingIp, Protocol, Stack};
 use super::{Engine, PROOF_LIMIT, chain};
 use crate::event::{Endpoint, Event};
 
-const FIRST_PAUSE: Duration = Duration::from_millis(50);
-const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 /// How long one question through a floating IP may take.
 const ANSWER_LIMIT: Duration = Duration::from_secs(10);
 /// Silences in a row from a balancer that does not admit everybody, until it is taken that this machine is not admitted.
@@ -91,29 +89,29 @@ async fn until(
     look: impl AsyncFn() -> Result<Option<String>, SiteError>,
 ) -> Result<(), Unproven> {
     let begun = Instant::now();
-    let mut pause = FIRST_PAUSE;
-    loop {
-        let wrong = match look().await {
-            Ok(None) => return Ok(()),
+    let waiting = |what: String| engine.sink.event(&Event::Proving { what: &what, elapsed: begun.elapsed() });
+    let once = async |state: &mut String| {
+        *state = match look().await {
+            Ok(None) => return Ok(Some(())),
             Ok(Some(wrong)) => wrong,
             // A service that stumbles is asked again, as everywhere else.
             Err(error) if error.is_unknown() => chain(&error),
-            Err(error) => {
-                return Err(Unproven::Because(format!("waiting for {what}: {}", chain(&error)), error.hint()));
-            }
+            Err(error) => return Err(error),
         };
-        if begun.elapsed() >= PROOF_LIMIT {
-            let reason = format!("waited {} s for {what}; last seen: {wrong}", PROOF_LIMIT.as_secs());
+        Ok(None)
+    };
+    let waited = tokio::select! {
+        waited = site::until(what, PROOF_LIMIT, once, &waiting) => waited,
+        () = engine.stop.cancelled() => return Err(Unproven::Stopped),
+    };
+    waited.map_err(|error| match error {
+        SiteError::Deadline { last, .. } => {
+            let reason = format!("waited {} s for {what}; last seen: {last}", PROOF_LIMIT.as_secs());
             let hint = "everything was made as planned, so look at the service itself: `pontoon logs SERVICE`";
-            return Err(Unproven::Because(reason, Some(hint.to_owned())));
+            Unproven::Because(reason, Some(hint.to_owned()))
         }
-        engine.sink.event(&Event::Proving { what: &format!("{what}: {wrong}"), elapsed: begun.elapsed() });
-        tokio::select! {
-            () = tokio::time::sleep(pause) => {}
-            () = engine.stop.cancelled() => return Err(Unproven::Stopped),
-        }
-        pause = (pause + pause / 2).min(LONGEST_PAUSE);
-    }
+        error => Unproven::Because(format!("waiting for {what}: {}", chain(&error)), error.hint()),
+    })
 }
 
 /// What of a balancer is not ACTIVE and ONLINE. Members of a pool without a monitor say NO_MONITOR for good; an empty

@@ -11,6 +11,7 @@ mod down;
 mod drift;
 mod faults;
 mod fixture;
+mod host_keys;
 mod rough;
 mod shop;
 mod writers;

@@ -6,7 +6,7 @@ mod json;
 
 use pontoon_core::key::Key;
 use pontoon_core::observed::Pair;
-use pontoon_core::plan::{Action, BalancerParts, MemberParts, MonitorParts, Plan, Verb, Write};
+use pontoon_core::plan::{Action, BalancerParts, HostKeySource, MemberParts, MonitorParts, Plan, Verb, Write};
 use pontoon_core::spec::model::{ContainerImage, Stack};
 
 use super::{label, style};
@@ -82,15 +82,21 @@ pub(crate) fn details(action: &Action, plan: &Plan, stack: Option<&Stack>) -> De
             let switch = if *port_security { "on" } else { "off" };
             format!("port security {switch}{}", prefixed(", ", &groups.join(", "))).into()
         }
-        Action::CreateServer { name, image_id, flavor_id, key_name, user_data, availability_zone, .. } => {
+        Action::CreateServer {
+            name, image_id, flavor_id, key_name, user_data, host_key, availability_zone, ..
+        } => {
             let group = stack.and_then(|stack| {
                 let group = stack.host_names().find(|(host, _)| host == name)?.1.to_owned();
                 stack.hosts.get(&group)
             });
             let (image, flavor) = group.map_or((image_id, flavor_id), |group| (&group.image, &group.flavor));
             let zone = availability_zone.as_deref().unwrap_or_default();
+            let injected = match host_key {
+                HostKeySource::Console => "",
+                HostKeySource::Injected => " and an ssh host key",
+            };
             format!(
-                "image {image}, flavor {flavor}, key {key_name}, user-data {}{}",
+                "image {image}, flavor {flavor}, key {key_name}, user-data {}{injected}{}",
                 style::size(user_data.len()),
                 prefixed(", zone ", zone)
             )

@@ -5,7 +5,7 @@
 
 pub(crate) mod assumed;
 
-use pontoon_core::plan::{Action, Plan};
+use pontoon_core::plan::{Action, HostKeySource, Plan};
 use pontoon_core::render::DHCP_HOSTS_DIRECTORY;
 use serde_json::{Value, json};
 
@@ -88,8 +88,14 @@ impl Document {
 
 fn document(action: &Action, plan: &Plan) -> Option<Document> {
     Some(match action {
-        Action::CreateServer { name, user_data, .. } => Document {
-            title: format!("host {name}: user-data ({})", style::size(user_data.len())),
+        Action::CreateServer { name, user_data, host_key, .. } => Document {
+            title: match host_key {
+                HostKeySource::Console => format!("host {name}: user-data ({})", style::size(user_data.len())),
+                HostKeySource::Injected => format!(
+                    "host {name}: user-data ({}); `up` adds an ssh host key that is drawn then",
+                    style::size(user_data.len())
+                ),
+            },
             kind: "user-data",
             host: Some(name.clone()),
             name: name.clone(),

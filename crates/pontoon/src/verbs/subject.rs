@@ -106,6 +106,9 @@ pub(super) fn unseen(seen: &Observed, host: &str) -> Option<String> {
         Some(HostView::Ready(_)) => None,
         Some(HostView::Preparing) => Some(format!("host `{host}` is still preparing")),
         Some(HostView::Unreachable(reason)) => Some(format!("host `{host}` cannot be reached: {reason}")),
+        Some(HostView::NoConsole(words)) => {
+            Some(format!("host `{host}` cannot be entered: Nova shows no console ({words})"))
+        }
         Some(HostView::Failed(_)) => Some(format!("cloud-init failed on host `{host}`")),
         None => Some(format!("host `{host}` does not run")),
     }

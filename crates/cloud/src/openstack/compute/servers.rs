@@ -1,6 +1,7 @@
 //! Servers.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -98,7 +99,7 @@ pub struct ServerImage {
 }
 
 /// A server to be created.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Default, Serialize)]
 pub struct NewServer {
     /// Its name.
     pub name: String,
@@ -131,6 +132,13 @@ pub struct NewServer {
     /// The id of the server group that places it. It travels beside the server, as a scheduler hint.
     #[serde(skip)]
     pub group: Option<String>,
+}
+
+/// Without the user-data, which may hold secrets.
+impl fmt::Debug for NewServer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NewServer").field("name", &self.name).field("metadata", &self.metadata).finish_non_exhaustive()
+    }
 }
 
 /// One NIC of a server to be created: an existing port.

@@ -2,18 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use base64::Engine as _;
 use pontoon_core::key::{Key, stack_tag};
-use pontoon_core::plan::Action;
+use pontoon_core::plan::{Action, HostKeySource};
 use pontoon_core::spec::model::Engine;
 
-use super::super::observe::{
-    CLOUD_INIT_LOG, CLOUD_INIT_STATUS, CloudInit, METADATA_HOST_KEY, METADATA_KEY, METADATA_USER_DATA, Progress,
-};
+use super::super::cloud_init::{self, Progress};
+use super::super::host_keys;
+use super::super::observe::{METADATA_KEY, METADATA_USER_DATA};
 use super::super::patience::until;
 use super::super::{Site, SiteError, Waiting, chain};
 use crate::openstack::compute::{self, NewServer, NewServerGroup, ServerNetwork};
-use crate::ssh::console;
 
 impl Site {
     pub(super) async fn create_server_group(&self, key: &Key, name: &str) -> Result<(), SiteError> {
@@ -32,6 +30,7 @@ impl Site {
             port,
             user_data,
             user_data_hash,
+            host_key,
             group,
             availability_zone,
         } = action
@@ -39,13 +38,13 @@ impl Site {
             return Ok(());
         };
         self.hosts.forget(name);
-        let server = NewServer {
+        let mut server = NewServer {
             name: name.clone(),
             flavor: flavor_id.clone(),
             image: image_id.clone(),
             key_name: Some(key_name.clone()),
             networks: vec![ServerNetwork { port: self.book.id(port)? }],
-            user_data: Some(base64::engine::general_purpose::STANDARD.encode(user_data)),
+            user_data: Some(compute::encoded(user_data)),
             metadata: BTreeMap::from([
                 (METADATA_KEY.to_owned(), key.to_string()),
                 (METADATA_USER_DATA.to_owned(), user_data_hash.clone()),
@@ -55,8 +54,15 @@ impl Site {
             config_drive: None,
             group: group.as_ref().map(|group| self.book.id(group)).transpose()?,
         };
+        let injected = match host_key {
+            HostKeySource::Console => None,
+            HostKeySource::Injected => Some(host_keys::inject(name, &mut server, user_data)?),
+        };
         let server = self.openstack.create_server(&server).await?;
         self.book.set(key, &server.id, None);
+        if let Some(check) = injected {
+            self.hosts.set_host_key(name, check);
+        }
         Ok(())
     }
 
@@ -91,7 +97,7 @@ impl Site {
         until(&format!("host `{}` to be gone", key.name), self.patience.step, look, waiting).await
     }
 
-    /// Waits for Nova, then for the host key on the console, then for cloud-init, then for the engine. Each is asked
+    /// Waits for Nova, then for the host key, where it was not handed in, then for cloud-init, then for the engine. Each is asked
     /// for only when the one before has answered.
     pub(super) async fn await_host(
         &self,
@@ -126,7 +132,13 @@ impl Site {
         until(&format!("host `{host}` to boot"), self.patience.step, look, waiting).await
     }
 
-    async fn is_active(&self, id: &str, host: &str, state: &mut String) -> Result<bool, SiteError> {
+    /// Whether Nova calls a server ACTIVE; how it calls it otherwise goes to `state`.
+    pub(in super::super) async fn is_active(
+        &self,
+        id: &str,
+        host: &str,
+        state: &mut String,
+    ) -> Result<bool, SiteError> {
         let server = super::there(self.openstack.server(id).await, || format!("host `{host}`"))?;
         match server.status.as_str() {
             "ACTIVE" => Ok(true),
@@ -142,49 +154,16 @@ impl Site {
         }
     }
 
-    /// Reads the host key off the console and notes it in the server's metadata: a console shows the last lines only,
-    /// and one day the key is no longer among them.
-    async fn await_host_key(&self, id: &str, host: &str, waiting: Waiting<'_>) -> Result<(), SiteError> {
-        if self.hosts.knows_key_of(host) {
-            return Ok(());
-        }
-        let look = async |state: &mut String| {
-            let log = match self.openstack.console_output(id, None).await {
-                // Not running: on its way to it, or gone meanwhile.
-                Err(error) if error.is_not_found() || error.is_conflict() => {
-                    if self.is_active(id, host, state).await? {
-                        "Nova has no console of it yet".clone_into(state);
-                    }
-                    return Ok(None);
-                }
-                log => log?,
-            };
-            let found = console::host_keys(&log);
-            let Some(check) = found.check() else {
-                "the console does not show it yet".clone_into(state);
-                return Ok(None);
-            };
-            self.hosts.set_host_key(host, check);
-            Ok(Some(found.keys.into_iter().next()))
-        };
-        let first = until(&format!("the ssh host key of `{host}`"), self.patience.step, look, waiting).await?;
-        if let Some(line) = first.and_then(|key| key.to_openssh().ok()).filter(|line| line.len() <= METADATA_LIMIT) {
-            let metadata = BTreeMap::from([(METADATA_HOST_KEY.to_owned(), line)]);
-            self.openstack.set_server_metadata(id, &metadata).await?;
-        }
-        Ok(())
-    }
-
     async fn await_cloud_init(&self, id: &str, host: &str, waiting: Waiting<'_>) -> Result<(), SiteError> {
-        let look = async |state: &mut String| match self.hosts.try_run(host, CLOUD_INIT_STATUS, &[]).await {
-            Ok((_, text)) => match CloudInit::read(&text) {
+        let look = async |state: &mut String| match self.hosts.try_run(host, cloud_init::QUESTION, &[]).await {
+            Ok((_, answer)) => match cloud_init::read(&answer) {
                 Progress::Clean => Ok(Some(())),
                 Progress::Working(word) => {
                     *state = format!("it is {word}");
                     Ok(None)
                 }
                 Progress::Failed(reason) => {
-                    let (_, log) = self.hosts.try_run(host, CLOUD_INIT_LOG, &[]).await?;
+                    let (_, log) = self.hosts.try_run(host, cloud_init::LOG, &[]).await?;
                     let reason = format!("{reason}\n{}", log.trim_end());
                     Err(SiteError::CloudInit { place: format!("host `{host}`"), reason })
                 }
@@ -203,6 +182,3 @@ impl Site {
         until(&format!("cloud-init of `{host}`"), self.patience.step, look, waiting).await
     }
 }
-
-/// Characters that a value of a server's metadata may have.
-const METADATA_LIMIT: usize = 255;

@@ -11,7 +11,7 @@ use pontoon_core::plan::{self, PROVEN, Write};
 use pontoon_core::render::{self, InstanceConfig};
 use pontoon_core::spec::model::ContainerImage;
 
-use super::super::observe::{CloudInit, Progress};
+use super::super::cloud_init::{self, Progress};
 use super::super::patience::until;
 use super::super::{Site, SiteError, Waiting, chain};
 use crate::lxd::{
@@ -198,8 +198,8 @@ impl Site {
             let asked = async {
                 // Asked for each time: a connection that broke meanwhile is replaced so.
                 let engine = self.hosts.any_engine(host).await?;
-                let text = ask(&engine, name, &["cloud-init", "status", "--format=json"]).await?;
-                Ok((engine, CloudInit::read(&text)))
+                let answer = ask(&engine, name, &["sh", "-c", cloud_init::QUESTION]).await?;
+                Ok((engine, cloud_init::read(&answer)))
             };
             match asked.await {
                 Ok((_, Progress::Clean)) => Ok(Some(())),

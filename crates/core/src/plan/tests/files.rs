@@ -41,6 +41,7 @@ pub(super) fn group(count: u32, floating_ip: FloatingIp) -> HostGroup {
         floating_ip,
         engine: Engine::Lxd,
         storage: Storage::Dir,
+        host_key: HostKeyChoice::Auto,
         availability_zone: None,
     }
 }

@@ -136,6 +136,16 @@ proptest! {
     #[test]
     fn down_leaves_nothing_of_ours_and_touches_nothing_else(shape in shapes(), seed in any::<u64>(), killed in 0_usize..60, twin in 0_u8..12) {
         let stack = shape.stack();
+    #[test]
+    fn where_nova_shows_no_consoles_hosts_are_made_again_once(shape in shapes(), seed in any::<u64>()) {
+        let stack = shape.stack();
+        let Some(mut toy) = cloud_for(&stack) else { return Ok(()) };
+        toy.shows_consoles = false;
+        let runs = converge(&mut toy, &stack, &mut Dice(seed)).map_err(TestCaseError::fail)?;
+        prop_assert!(runs <= 2, "{} runs", runs);
+        prop_assert!(toy.cloud.servers.iter().all(|server| server.host_key_injected));
+    }
+
         let Some(mut toy) = cloud_for(&stack) else { return Ok(()) };
         let foreign = toy.foreign("blog");
         let mut dice = Dice(seed);

@@ -9,7 +9,7 @@ use std::net::Ipv4Addr;
 use crate::book::{Book, Known};
 use crate::key::{Key, Kind};
 use crate::observed::*;
-use crate::plan::{Action, Step, Way};
+use crate::plan::{Action, HostKeySource, Step, Way};
 use crate::run::Outcome;
 
 /// A cloud in which one request at a time is carried out at once.
@@ -21,6 +21,8 @@ pub(super) struct Toy {
     pub(super) machines: BTreeMap<String, Machine>,
     /// Whether graphs get stuck here.
     pub(super) graphs_stick: bool,
+    /// Whether Nova shows what servers print.
+    pub(super) shows_consoles: bool,
     /// Where Neutron begins to look for a free address, and in which direction.
     pub(super) free_from: (u8, i8),
     /// How many containers each pool leads to at any moment, at least.
@@ -31,6 +33,7 @@ pub(super) struct Toy {
 #[derive(Clone, Default)]
 pub(super) struct Machine {
     pub(super) ready: bool,
+    pub(super) failed: Option<HostFailure>,
     pub(super) inside: Inside,
     /// Address, Ethernet address and profile of each container.
     pub(super) cards: BTreeMap<String, (Ipv4Addr, String, String)>,
@@ -45,7 +48,15 @@ pub(super) fn done() -> Applied {
 
 impl Toy {
     pub(super) fn new(cloud: Observed) -> Self {
-        Self { cloud, machines: BTreeMap::new(), graphs_stick: false, free_from: (100, 1), serving: 0, next: 0 }
+        Self {
+            cloud,
+            machines: BTreeMap::new(),
+            graphs_stick: false,
+            shows_consoles: true,
+            free_from: (100, 1),
+            serving: 0,
+            next: 0,
+        }
     }
 
     /// Everything that a look shows.
@@ -53,10 +64,20 @@ impl Toy {
         let mut seen = self.cloud.clone();
         for server in seen.servers.iter().filter(|server| server.status == "ACTIVE") {
             let machine = self.machines.get(&server.id).cloned().unwrap_or_default();
-            let view = if machine.ready { HostView::Ready(machine.inside) } else { HostView::Preparing };
+            let view = match machine.failed {
+                Some(failure) => HostView::Failed(failure),
+                None if machine.ready => HostView::Ready(machine.inside),
+                None if self.lets_in(server) => HostView::Preparing,
+                None => HostView::NoConsole("403".to_owned()),
+            };
             seen.hosts.insert(server.key.name.clone(), view);
         }
         seen
+    }
+
+    /// Whether the ssh host key of a new server can be known.
+    fn lets_in(&self, server: &Server) -> bool {
+        self.shows_consoles || server.host_key_injected
     }
 
     pub(super) fn id(&mut self, kind: &str) -> String {
@@ -257,7 +278,7 @@ impl Toy {
                 port.revision = port.revision.map(|revision| revision + 1);
                 done()
             }
-            Action::CreateServer { name, image_id, flavor_id, port, user_data_hash, group, .. } => {
+            Action::CreateServer { name, image_id, flavor_id, port, user_data_hash, host_key, group, .. } => {
                 if image_id.is_empty() || flavor_id.is_empty() {
                     return Err("400: no image or flavor".to_owned());
                 }
@@ -276,7 +297,9 @@ impl Toy {
                 note(book, &key, &id, None);
                 self.machines.insert(id.clone(), Machine::default());
                 let user_data_hash = Some(user_data_hash.clone());
-                self.cloud.servers.push(Server { id, key, status: "ACTIVE".to_owned(), fault: None, user_data_hash });
+                let host_key_injected = *host_key == HostKeySource::Injected;
+                let status = "ACTIVE".to_owned();
+                self.cloud.servers.push(Server { id, key, status, fault: None, user_data_hash, host_key_injected });
                 done()
             }
             Action::StartServer { id } => {
@@ -318,6 +341,9 @@ impl Toy {
                     None => return Err(format!("no way to {host}")),
                 }
                 let id = known(book, &key)?;
+                if !self.cloud.servers.iter().any(|server| server.id == id && self.lets_in(server)) {
+                    return Ok(Outcome::Unknown("nobody knows its ssh host key".to_owned()));
+                }
                 self.machines.get_mut(&id).ok_or("no such server")?.ready = true;
                 done()
             }

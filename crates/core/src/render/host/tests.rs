@@ -16,7 +16,6 @@ fn lxd0() -> HostDocument {
         engine: Engine::Lxd,
         storage: Storage::Dir,
         login: Login { user: "pontoon".into(), public_key: "ssh-ed25519 AAAA pontoon".into() },
-        host_key: None,
     }
 }
 
@@ -114,8 +113,13 @@ fn the_host_key_is_generated_and_shown_unless_one_is_handed_in() {
 
     let key = HostKey { private: "-----BEGIN-----\nabc\n-----END-----".into(), public: "ssh-ed25519 BBBB".into() };
     assert!(!format!("{key:?}").contains("abc"), "a private key must not reach a log");
-    let config = read(&HostDocument { host_key: Some(key), ..lxd0() });
-    assert_eq!(config["ssh_keys"]["ed25519_private"], "-----BEGIN-----\nabc\n-----END-----\n");
+    let text = with_host_key(&host_user_data(&lxd0()), &key);
+    let with: Value = serde_saphyr::from_str(&text).unwrap();
+    assert_eq!(with["ssh_keys"]["ed25519_private"], "-----BEGIN-----\nabc\n-----END-----\n");
+    assert_eq!(with["ssh_keys"]["ed25519_public"], "ssh-ed25519 BBBB\n");
+    assert_eq!(with["ssh_deletekeys"], true, "or the image's own keys were offered as well");
+    let rest = with.as_object().unwrap().iter().filter(|(name, _)| *name != "ssh_keys");
+    assert!(rest.eq(config.as_object().unwrap()), "nothing else differs");
 }
 
 #[test]

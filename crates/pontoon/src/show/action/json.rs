@@ -48,12 +48,13 @@ pub(crate) fn details(action: &Action) -> Value {
             port,
             user_data,
             user_data_hash,
+            host_key,
             group,
             availability_zone,
         } => json!({
             "action": "create-server", "name": name, "image_id": image_id, "flavor_id": flavor_id, "key_name": key_name,
-            "port": port, "user_data_bytes": user_data.len(), "user_data_hash": user_data_hash, "server_group": group,
-            "availability_zone": availability_zone,
+            "port": port, "user_data_bytes": user_data.len(), "user_data_hash": user_data_hash, "host_key": host_key,
+            "server_group": group, "availability_zone": availability_zone,
         }),
         Action::StartServer { id } => json!({"action": "start-server", "id": id}),
         Action::CreateFloatingIp { external_id, port } => {

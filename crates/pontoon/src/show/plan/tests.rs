@@ -4,7 +4,7 @@ use std::path::Path;
 
 use pontoon_core::address::Mac;
 use pontoon_core::observed::{Admits, Pair};
-use pontoon_core::plan::{Action, Blocked, Place, Write};
+use pontoon_core::plan::{Action, Blocked, HostKeySource, Place, Write};
 use pontoon_core::spec::model::{Attachment, ContainerImage, Engine};
 
 use super::*;
@@ -93,6 +93,7 @@ fn first_plan() -> Plan {
                     port: key(Kind::Port, "lxd0"),
                     user_data: "x".repeat(2048),
                     user_data_hash: "abc".to_owned(),
+                    host_key: HostKeySource::Console,
                     group: None,
                     availability_zone: None,
                 },

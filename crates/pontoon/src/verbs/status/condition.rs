@@ -215,7 +215,11 @@ fn host(stack: &Stack, seen: &Observed, book: &Book, name: String, engine: Optio
         (Some(_), None) => (HostState::Unreachable, Some("it was not looked into".to_owned())),
         (Some(_), Some(HostView::Unreachable(reason))) => (HostState::Unreachable, Some(reason.clone())),
         (Some(_), Some(HostView::Preparing)) => (HostState::Preparing, None),
-        (Some(_), Some(HostView::Failed(reason))) => (HostState::Failed, Some(reason.clone())),
+        (Some(_), Some(HostView::Failed(failure))) => (HostState::Failed, Some(failure.to_string())),
+        (Some(_), Some(HostView::NoConsole(words))) => {
+            let reason = format!("its ssh host key cannot be learned: Nova shows no console ({words})");
+            (HostState::Unreachable, Some(reason))
+        }
         (Some(_), Some(HostView::Ready(_))) => (HostState::Ready, None),
     };
     let inside = match view {

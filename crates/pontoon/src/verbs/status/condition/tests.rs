@@ -59,6 +59,7 @@ fn running() -> Observed {
         status: "ACTIVE".to_owned(),
         fault: None,
         user_data_hash: None,
+        host_key_injected: false,
     };
     let inside = Inside {
         containers: [container("hugo-0", true, "g2"), container("hugo-1", true, "g2")].into(),

@@ -78,6 +78,8 @@ struct Constant {
     extensions: OnceCell<BTreeSet<String>>,
     /// The highest version of the load-balancer API; `None` where there is no such service.
     balancer_api: OnceCell<Option<(u32, u32)>>,
+    /// The names of the load-balancer service's providers.
+    balancer_providers: OnceCell<BTreeSet<String>>,
 }
 
 impl Site {

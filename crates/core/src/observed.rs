@@ -52,6 +52,8 @@ pub struct Capabilities {
     pub balancer_api: Option<(u32, u32)>,
     /// Names of Octavia's providers; empty where they cannot be listed.
     pub balancer_providers: BTreeSet<String>,
+    /// Why the stack's load balancers could not be looked at, where they could not: what is left of them is not known.
+    pub balancers_unseen: Option<String>,
 }
 
 /// A Neutron network.
@@ -277,6 +279,8 @@ pub struct Balancer {
     pub state: Provisioning,
     /// Octavia's operating status, such as `ONLINE`.
     pub operating: String,
+    /// What carries it: `amphora`, `ovn`, …
+    pub provider: String,
     /// The VIP.
     pub vip: Option<Ipv4Addr>,
     /// The VIP's port.

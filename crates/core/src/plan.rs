@@ -12,6 +12,7 @@
 //! network     allocation pool, security groups and rules
 //! reservations  the ports that hold the containers' addresses
 //! balancers   load balancers with their children (`parts`), VIP groups, floating IPs
+//! providers   what carries a load balancer, and what that can
 //! hosts       server groups, ports, servers, their floating IPs
 //! leaving     containers that go, or give way to a new one
 //! pairs       what each host's port lets through
@@ -40,6 +41,7 @@ mod pairs;
 mod parts;
 mod placement;
 mod preflight;
+mod providers;
 mod reservations;
 mod rolling;
 mod surplus;

@@ -24,6 +24,8 @@ pub struct Config {
     pub extensions: BTreeSet<String>,
     /// The newest Octavia API: `29` stands for v2.29.
     pub octavia_minor: u8,
+    /// Octavia's providers, the first being its own choice: `amphora` with its old name `octavia`, and `ovn`.
+    pub octavia_providers: Vec<String>,
     /// Who owns the tenant network of the seed.
     pub network_owner: NetworkOwner,
     /// Whether Nova gives out what servers print.
@@ -68,6 +70,7 @@ impl Default for Config {
             quotas: Quotas::default(),
             extensions: EXTENSIONS.iter().map(|alias| (*alias).to_owned()).collect(),
             octavia_minor: 29,
+            octavia_providers: ["amphora", "octavia", "ovn"].map(str::to_owned).to_vec(),
             network_owner: NetworkOwner::Demo,
             console: Console::Shown,
             external: Ipv4Net::new_assert(Ipv4Addr::new(127, 77, 0, 0), 16),

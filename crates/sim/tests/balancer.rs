@@ -134,6 +134,42 @@ async fn a_stuck_graph_is_active_with_immutable_children_until_another_listener_
 }
 
 #[tokio::test]
+async fn the_provider_ovn_refuses_what_its_driver_does_not_know() {
+    let client = Client::start(quick()).await;
+    let unknown = json!({ "loadbalancer": { "vip_subnet_id": subnet(&client).await, "provider": "f5" } });
+    assert_eq!(client.call("POST", BALANCERS, unknown).await.status, 400);
+    let body = json!({ "loadbalancer": { "vip_subnet_id": subnet(&client).await, "provider": "ovn" } });
+    let balancer = id(&client.call("POST", BALANCERS, body).await, "loadbalancer");
+    active(&client, &balancer).await;
+    let post = async |kind: &str, one: &str, given: Value| {
+        let body = json!({ one: given });
+        let answer = client.call("POST", &format!("/load-balancer/v2.0/lbaas/{kind}"), body).await;
+        active(&client, &balancer).await;
+        answer
+    };
+    let listener = |more: Value| {
+        let mut listener = json!({ "loadbalancer_id": balancer, "protocol": "TCP", "protocol_port": 80 });
+        listener.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        listener
+    };
+    let pool = |algorithm: &str| json!({ "loadbalancer_id": balancer, "protocol": "TCP", "lb_algorithm": algorithm });
+    for (kind, one, given, what) in [
+        ("listeners", "listener", listener(json!({ "protocol": "HTTP" })), "HTTP protocol"),
+        ("listeners", "listener", listener(json!({ "allowed_cidrs": ["10.0.0.0/8"] })), "allowed_cidrs option"),
+        ("pools", "pool", pool("ROUND_ROBIN"), "ROUND_ROBIN algorithm"),
+    ] {
+        let answer = post(kind, one, given).await;
+        let words = format!("Provider 'ovn' does not support a requested option: OVN provider does not support {what}");
+        assert_eq!((answer.status, answer.body["faultstring"].as_str()), (501, Some(words.as_str())));
+    }
+    assert_eq!(post("listeners", "listener", listener(json!({}))).await.status, 201);
+    let made = id(&post("pools", "pool", pool("SOURCE_IP_PORT")).await, "pool");
+    let monitor = |kind: &str| json!({ "pool_id": made, "type": kind, "delay": 5, "timeout": 3, "max_retries": 3 });
+    assert_eq!(post("healthmonitors", "healthmonitor", monitor("HTTP")).await.status, 501);
+    assert_eq!(post("healthmonitors", "healthmonitor", monitor("TCP")).await.status, 201);
+}
+
+#[tokio::test]
 async fn groups_of_the_user_and_allowed_ranges_exclude_each_other() {
     let client = Client::start(quick()).await;
     let group = client.create("security-groups", "security_group", json!({ "name": "web" })).await;

@@ -169,7 +169,7 @@ async fn a_website_answers_as_long_as_every_layer_lets_it() {
     assert_eq!(fetch(address).await.status, 503);
     client.until(&members, state("ERROR")).await;
     let to = SocketAddrV4::new(Ipv4Addr::new(192, 168, 0, 100), 8080);
-    let from = From::Balancer { id: balancer["id"].as_str().unwrap().to_owned() };
+    let from = From::Balancer { id: balancer["id"].as_str().unwrap().to_owned(), client: None };
     assert!(matches!(client.cloud.world().connect(&from, to), Err(Drop::PortSecurity { .. })));
     assert_eq!(set(pairs).await.status, 200);
     client.until(&members, state("ONLINE")).await;

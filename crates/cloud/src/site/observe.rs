@@ -107,7 +107,7 @@ impl Site {
             .ok_or_else(|| SiteError::Missing { what: "the project of the login (its token has no scope)".to_owned() })
     }
 
-    async fn compute(&self, stack: Option<&Stack>) -> Result<Compute, SiteError> {
+    async fn compute(&self) -> Result<Compute, SiteError> {
         let tag = stack_tag(&self.stack);
         let filters = [("tags", tag.as_str())];
         let groups = async {
@@ -148,7 +148,7 @@ impl Site {
         Ok(Compute { servers, server_groups })
     }
 
-    /// What hosts are booted from; asked for only where one is missing.
+    /// What hosts are booted from.
     async fn catalogue(&self, stack: &Stack) -> Result<Catalogue, SiteError> {
         let names: std::collections::BTreeSet<&str> = stack.hosts.values().map(|hosts| hosts.image.as_str()).collect();
         let images = async {
@@ -210,12 +210,7 @@ fn boots(stack: &Stack, seen: &Observed) -> bool {
 }
 
 /// All lists in one place.
-fn together(
-    project: String,
-    network: network::Seen,
-    compute: Compute,
-    (balancer_api, balancers): balancers::Seen,
-) -> Observed {
+fn together(project: String, network: network::Seen, compute: Compute, octavia: balancers::Seen) -> Observed {
     let mut seen = Observed {
         networks: network.networks,
         external: network.external,
@@ -224,12 +219,14 @@ fn together(
         floating_ips: network.floating_ips,
         server_groups: compute.server_groups,
         servers: compute.servers,
-        balancers,
+        balancers: octavia.balancers,
         ..Observed::default()
     };
     seen.capabilities.extensions = network.extensions;
     seen.capabilities.project_id = project;
-    seen.capabilities.balancer_api = balancer_api;
+    seen.capabilities.balancer_api = octavia.api;
+    seen.capabilities.balancer_providers = octavia.providers;
+    seen.capabilities.balancers_unseen = octavia.unseen;
     seen
 }
 

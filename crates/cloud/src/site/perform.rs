@@ -78,9 +78,7 @@ impl Site {
             | Action::CreateMonitor { .. }
             | Action::ChangeMonitor { .. }
             | Action::DeleteMonitor { .. } => self.change_balancer(key, &step.action, waiting).await,
-            Action::SetVipSecurityGroups { balancer, groups, by_octavia } => {
-                self.set_vip_groups(balancer, groups, *by_octavia, waiting).await
-            }
+            Action::SetVipSecurityGroups { balancer, groups } => self.set_vip_groups(balancer, groups, waiting).await,
             Action::DeleteFloatingIp { id } => gone(self.openstack.delete_floating_ip(id).await),
             Action::DeleteServer { id } => self.delete_server(key, id, waiting).await,
             Action::DeletePort { id } => gone(self.openstack.delete_port(id).await),

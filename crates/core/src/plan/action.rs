@@ -113,8 +113,8 @@ pub enum Action {
     ChangeMonitor { balancer: Key, id: String, path: String },
     /// Remove a health monitor.
     DeleteMonitor { balancer: Key, id: String },
-    /// Set the security groups of a VIP: through Octavia where it can, else on the VIP's port.
-    SetVipSecurityGroups { balancer: Key, groups: Vec<Key>, by_octavia: bool },
+    /// Set the security groups of a VIP, through Octavia.
+    SetVipSecurityGroups { balancer: Key, groups: Vec<Key> },
     /// Remove a load balancer with its children and wait until it is gone.
     DeleteBalancer { id: String },
     /// Remove a floating IP.
@@ -154,6 +154,8 @@ pub enum Write {
 pub struct BalancerParts {
     /// Its name, for people.
     pub name: String,
+    /// What carries it, where the file says so; else Octavia's own choice.
+    pub provider: Option<String>,
     /// The subnet of the VIP.
     pub subnet_id: String,
     /// The VIP, where the file gives one.

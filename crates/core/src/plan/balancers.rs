@@ -6,36 +6,12 @@
 //! a tag that says it: where one is, graphs are not tried again.
 
 use super::action::{BalancerParts, ListenerParts, MemberParts, MonitorParts, PoolParts};
+use super::providers::{self, Guard, Words};
 use super::{Action, Builder, Scene, Verb, Write, floating_ips, network, parts, surplus};
 use crate::book::{label, meant, one_of_each};
 use crate::key::{Key, Kind};
 use crate::observed::{Balancer as Seen, Provisioning};
-use crate::spec::model::{Balancer, Method, Protocol};
-
-/// How a VIP is guarded; each since the version of Octavia's API that its release notes name.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Guard {
-    /// `vip_sg_ids`, since 2.29: a group of ours on the VIP.
-    VipGroups,
-    /// `allowed_cidrs` of a listener, since 2.12: Octavia keeps the VIP's group by itself.
-    AllowedCidrs,
-    /// A group of ours on the VIP's port, put there through Neutron.
-    PortGroups,
-}
-
-impl Guard {
-    pub(super) fn of(scene: &Scene<'_>) -> Self {
-        match scene.seen.capabilities.balancer_api {
-            Some(version) if version >= (2, 29) => Self::VipGroups,
-            Some(version) if version >= (2, 12) => Self::AllowedCidrs,
-            _ => Self::PortGroups,
-        }
-    }
-
-    pub(super) fn needs_group(self) -> bool {
-        self != Self::AllowedCidrs
-    }
-}
+use crate::spec::model::Balancer;
 
 /// A balancer that is made only when something else of the stack has let go of its address.
 pub(super) struct Late<'a> {
@@ -50,6 +26,11 @@ pub(super) struct Late<'a> {
 /// gives are added. Returned are the balancers whose address is still held, for [`plan_late`].
 pub(super) fn plan<'a>(scene: &Scene<'a>, reserved: &mut Vec<Key>, build: &mut Builder) -> Vec<Late<'a>> {
     unwanted(scene, build);
+    if let Some(reason) = &scene.seen.capabilities.balancers_unseen {
+        build.note(format!(
+            "load balancers could not be looked at ({reason}); one that an earlier file described may be left"
+        ));
+    }
     let (mut free, mut late) = (Vec::new(), Vec::new());
     if scene.stack.balancers.is_empty() {
         return late;
@@ -63,8 +44,11 @@ pub(super) fn plan<'a>(scene: &Scene<'a>, reserved: &mut Vec<Key>, build: &mut B
         return late;
     }
     let by_pieces = scene.seen.balancers.iter().any(|one| one.by_pieces || stuck(one).is_some());
-    let way = if by_pieces { Write::Part } else { Write::Whole };
     for (name, balancer) in &scene.stack.balancers {
+        providers::plan(scene, name, balancer, build);
+        // Graphs get stuck with OVN's provider too.
+        let by_pieces = by_pieces || providers::is_ovn(scene, name, balancer);
+        let way = if by_pieces { Write::Part } else { Write::Whole };
         let mut parts = wanted(scene, name, balancer);
         let key = scene.key(Kind::Balancer, name);
         let present = meant(&scene.seen.balancers, &key);
@@ -186,11 +170,8 @@ fn floating_ip(scene: &Scene<'_>, name: &str, balancer: &Balancer, vip_port_id: 
 /// What the file asks for, in Octavia's words.
 fn wanted(scene: &Scene<'_>, name: &str, balancer: &Balancer) -> BalancerParts {
     let label = label(&scene.key(Kind::Balancer, name));
-    let protocol = match balancer.protocol {
-        Protocol::Http => "HTTP",
-        Protocol::Tcp => "TCP",
-    };
-    let guard = Guard::of(scene);
+    let Words { protocol, algorithm, monitor, monitor_path } = Words::of(scene, name, balancer);
+    let guard = Guard::of(scene, name, balancer);
     let open_to_all = balancer.allow.iter().any(|from| from.prefix_len() == 0);
     let allowed_cidrs = if guard == Guard::AllowedCidrs && !open_to_all {
         balancer.allow.iter().map(|from| from.trunc().to_string()).collect()
@@ -211,26 +192,14 @@ fn wanted(scene: &Scene<'_>, name: &str, balancer: &Balancer) -> BalancerParts {
         .collect();
     BalancerParts {
         name: label.clone(),
+        provider: balancer.provider.clone(),
         subnet_id: scene.ground.subnet.id.clone(),
         address: balancer.address,
         security_groups: if guard == Guard::VipGroups { vec![network::vip_group(scene, name)] } else { Vec::new() },
         listener: ListenerParts { name: label.clone(), protocol, port: balancer.listen, allowed_cidrs },
-        pool: PoolParts {
-            name: label.clone(),
-            protocol,
-            algorithm: match balancer.method {
-                Method::RoundRobin => "ROUND_ROBIN",
-                Method::LeastConnections => "LEAST_CONNECTIONS",
-                Method::SourceIp => "SOURCE_IP",
-                Method::SourceIpPort => "SOURCE_IP_PORT",
-            },
-        },
+        pool: PoolParts { name: label.clone(), protocol, algorithm },
         members,
-        monitor: MonitorParts {
-            name: label,
-            kind: if balancer.monitor_path.is_some() { "HTTP" } else { "TCP" },
-            path: balancer.monitor_path.clone(),
-        },
+        monitor: MonitorParts { name: label, kind: monitor, path: monitor_path },
     }
 }
 
@@ -274,6 +243,9 @@ fn beyond_repair(present: &Seen, parts: &BalancerParts) -> Option<(String, Write
     if let Some((what, _)) = children(present).into_iter().find(|(_, state)| **state == Provisioning::Error) {
         return Some((format!("its {what} is in ERROR"), Write::Part));
     }
+    if let Some(reason) = providers::differs(present, parts.provider.as_deref()) {
+        return Some((reason, Write::Whole));
+    }
     match (parts.address, present.vip) {
         (Some(wanted), Some(vip)) if wanted != vip => {
             Some((format!("its VIP is {vip} and cannot be changed in place"), Write::Whole))
@@ -305,21 +277,7 @@ fn create(scene: &Scene<'_>, one: &Late<'_>, before: &[Key], build: &mut Builder
     if *write == Write::Part {
         parts::create(scene, name, parts, build);
     }
-    if Guard::of(scene) == Guard::PortGroups {
-        vip_groups(scene, name, "nothing is let in without it", build);
-    }
     floating_ip(scene, name, balancer, None, build);
-}
-
-fn vip_groups(scene: &Scene<'_>, name: &str, reason: &str, build: &mut Builder) {
-    let group = network::vip_group(scene, name);
-    let action = Action::SetVipSecurityGroups {
-        balancer: scene.key(Kind::Balancer, name),
-        groups: vec![group.clone()],
-        by_octavia: Guard::of(scene) == Guard::VipGroups,
-    };
-    let balancer = scene.key(Kind::Balancer, name);
-    build.step(Verb::Change, &scene.key(Kind::VipPort, name), reason, &[group, balancer], action);
 }
 
 /// Plans changes in place.
@@ -332,28 +290,23 @@ fn keep(scene: &Scene<'_>, name: &str, present: &Seen, parts: &BalancerParts, bu
         build.step(Verb::Wait, &key, "Octavia is at work on it", &[], action);
     }
     parts::keep(scene, name, present, parts, build);
-    keep_vip(scene, name, present, build);
+    if !parts.security_groups.is_empty() {
+        keep_vip(scene, name, present, build);
+    }
     for kind in [Kind::Balancer, Kind::Listener, Kind::Pool, Kind::Members, Kind::Monitor] {
         build.unchanged(scene.key(kind, name));
     }
 }
 
 fn keep_vip(scene: &Scene<'_>, name: &str, present: &Seen, build: &mut Builder) {
-    let group = network::vip_group(scene, name);
-    let group_id = meant(&scene.seen.security_groups, &group).map(|group| &group.id);
-    let guarded = match Guard::of(scene) {
-        Guard::AllowedCidrs => return,
-        // The whole list is ours: a twin of the group could not go while the VIP has it.
-        Guard::VipGroups => group_id
-            .is_some_and(|id| present.vip_security_groups.len() == 1 && present.vip_security_groups.contains(id)),
-        Guard::PortGroups => {
-            let port = scene.seen.ports.iter().find(|port| port.id == present.vip_port_id);
-            group_id.is_some_and(|id| port.is_some_and(|port| port.security_groups.contains(id)))
-        }
-    };
-    if guarded {
-        build.unchanged(scene.key(Kind::VipPort, name));
-    } else {
-        vip_groups(scene, name, "its security group is missing", build);
+    let (group, vip_port) = (network::vip_group(scene, name), scene.key(Kind::VipPort, name));
+    let id = meant(&scene.seen.security_groups, &group).map(|group| &group.id);
+    // The whole list is ours: a twin of the group could not go while the VIP has it.
+    if id.is_some_and(|id| present.vip_security_groups.len() == 1 && present.vip_security_groups.contains(id)) {
+        build.unchanged(vip_port);
+        return;
     }
+    let balancer = scene.key(Kind::Balancer, name);
+    let action = Action::SetVipSecurityGroups { balancer: balancer.clone(), groups: vec![group.clone()] };
+    build.step(Verb::Change, &vip_port, "its security group is missing", &[group, balancer], action);
 }

@@ -3,7 +3,7 @@
 //! It needs no file and looks into no host: what lies on a host goes with it. Order matters to Neutron and Octavia: a
 //! port in use cannot go, nor a security group that a port has.
 
-use super::{Action, Plan, Verb, build::Builder};
+use super::{Action, Plan, Verb, build::Builder, network};
 use crate::key::{Key, Kind};
 use crate::observed::Observed;
 
@@ -44,7 +44,12 @@ pub(super) fn plan(stack: &str, seen: &Observed) -> Plan {
             users.push(key.clone());
         }
     }
-    for group in &seen.security_groups {
+    // What a balancer has that nobody could look at cannot go yet.
+    let unseen = seen.capabilities.balancers_unseen.as_ref();
+    if let Some(reason) = unseen {
+        build.note(format!("load balancers could not be looked at ({reason}), and stay"));
+    }
+    for group in seen.security_groups.iter().filter(|group| unseen.is_none() || !network::guards_vip(&group.key)) {
         build.step(Verb::Delete, &group.key, REASON, &users, Action::DeleteSecurityGroup { id: group.id.clone() });
     }
     let hosts: Vec<Key> = seen.servers.iter().map(|server| server.key.clone()).collect();

@@ -5,6 +5,7 @@ use std::net::Ipv4Addr;
 
 use ipnet::Ipv4Net;
 
+use super::providers::Guard;
 use super::{Action, Builder, Scene, Verb};
 use crate::key::{Key, Kind};
 use crate::observed::{Admits, PoolsBefore};
@@ -73,8 +74,14 @@ pub(super) fn vip_group(scene: &Scene<'_>, balancer: &str) -> Key {
     scene.key(Kind::SecurityGroup, format!("vip-{balancer}"))
 }
 
+/// Whether a group is that of some balancer's VIP.
+pub(super) fn guards_vip(group: &Key) -> bool {
+    group.name.starts_with("vip-")
+}
+
 /// Every security group of the stack with what it lets in: ssh to the hosts, the services' own ports from their own
-/// subnet (balancers and the other services are there), and nothing else.
+/// subnet (balancers and the other services are there), or from whoever may connect to a balancer that leaves clients their
+/// addresses, and nothing else.
 pub(super) fn security_groups(scene: &Scene<'_>) -> BTreeMap<Key, BTreeSet<Admits>> {
     let mut groups: BTreeMap<Key, BTreeSet<Admits>> = BTreeMap::new();
     for (name, hosts) in &scene.stack.hosts {
@@ -88,10 +95,15 @@ pub(super) fn security_groups(scene: &Scene<'_>) -> BTreeMap<Key, BTreeSet<Admit
             scene.stack.services.values().filter(|service| service.hosts == *name).filter_map(|service| service.port);
         admits.extend(ports.map(|port| Admits::TcpFrom(port, scene.ground.subnet.cidr.trunc())));
     }
-    if super::balancers::Guard::of(scene).needs_group() {
-        for (name, balancer) in &scene.stack.balancers {
-            let admits = balancer.allow.iter().map(|from| Admits::TcpFrom(balancer.listen, from.trunc()));
-            groups.entry(vip_group(scene, name)).or_default().extend(admits);
+    for (name, balancer) in &scene.stack.balancers {
+        let admits = |port: u16| balancer.allow.iter().map(move |from| Admits::TcpFrom(port, from.trunc()));
+        let service = scene.stack.services.get(&balancer.service);
+        match (Guard::of(scene, name, balancer), service.and_then(|service| Some((service, service.port?)))) {
+            (Guard::VipGroups, _) => groups.entry(vip_group(scene, name)).or_default().extend(admits(balancer.listen)),
+            (Guard::Members, Some((service, port))) => {
+                groups.entry(hosts_group(scene, &service.hosts)).or_default().extend(admits(port));
+            }
+            (Guard::Members | Guard::AllowedCidrs | Guard::Nothing, _) => {}
         }
     }
     groups

@@ -39,6 +39,9 @@ fn security_groups(scene: &Scene<'_>, build: &mut Builder) {
     let wanted = network::security_groups(scene);
     let (meant, twins) = one_of_each(&scene.seen.security_groups);
     let unwanted = meant.into_iter().filter(|(key, _)| !wanted.contains_key(*key)).map(|(_, group)| (group, UNWANTED));
+    // Whether a balancer that nobody could look at still has its group is not known.
+    let unseen = scene.seen.capabilities.balancers_unseen.is_some();
+    let unwanted = unwanted.filter(|(group, _)| !(unseen && network::guards_vip(&group.key)));
     let going: Vec<_> = unwanted.chain(twins.into_iter().map(|group| (group, TWIN))).collect();
     if going.is_empty() {
         return;

@@ -6,6 +6,7 @@ mod files;
 mod machines;
 mod octavia;
 mod properties;
+mod providers;
 mod rolling;
 mod scenarios;
 mod tenancy;

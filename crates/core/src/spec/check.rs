@@ -186,6 +186,7 @@ fn balancer(raw: raw::Balancer, services: &IndexMap<String, Service>) -> Result<
         floating_ip: given(raw.floating_ip)?,
         allow: list(raw.allow)?,
         monitor_path: optional(raw.monitor_path)?.or_else(monitored).or_else(root),
+        provider: optional(raw.provider)?,
         service,
     })
 }

@@ -216,6 +216,12 @@ static BALANCER: &[Field] = &[
     field("floating_ip", Shape::FloatingIp, Default("false"), "Whether it is published on a floating IP, or on which."),
     field("allow", Shape::List(&Shape::Text(CIDR)), Default("[0.0.0.0/0]"), "Who may connect."),
     field("monitor", Shape::Table(MONITOR), Optional, "How it sees whether a member is well."),
+    field(
+        "provider",
+        Shape::Text(WORD),
+        Optional,
+        "Octavia's provider, such as `amphora` or `ovn`; left to Octavia when absent.",
+    ),
 ];
 
 static MONITOR: &[Field] = &[field(

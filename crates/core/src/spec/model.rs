@@ -265,6 +265,8 @@ pub struct Balancer {
     pub allow: Vec<Ipv4Net>,
     /// The path that its health monitor asks for; `None` checks that the port accepts connections.
     pub monitor_path: Option<String>,
+    /// Octavia's provider, such as `amphora` or `ovn`; Octavia's own choice when absent.
+    pub provider: Option<String>,
 }
 
 /// What a balancer speaks.

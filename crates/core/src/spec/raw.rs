@@ -7,7 +7,7 @@ use ipnet::Ipv4Net;
 use super::diagnostic::{Diagnostic, Located, Place, Report};
 use super::fields::{self, FILE, MONITORING_POINT, MOST_HOSTS, MOST_REPLICAS};
 use super::model::{
-    Addressing, AttachChoice, Attachment, Engine, FloatingIp, Method, MonitoringPoint, Protocol, Storage,
+    Addressing, AttachChoice, Attachment, Engine, FloatingIp, HostKeyChoice, Method, MonitoringPoint, Protocol, Storage,
 };
 use super::reader::{Named, Read, Table, Unfit};
 use super::scalars::{
@@ -71,6 +71,7 @@ pub(super) struct Balancer {
     pub(super) floating_ip: Read<FloatingIp>,
     pub(super) allow: Read<Vec<Located<Ipv4Net>>>,
     pub(super) monitor_path: Read<String>,
+    pub(super) provider: Read<String>,
 }
 
 /// Reads the merged tree; what cannot be read goes to `report`.
@@ -125,11 +126,11 @@ fn host_group(table: &Table<'_>) -> HostGroup {
         floating_ip: table.scalar("floating_ip", floating_ip),
         engine: table.scalar("engine", choice(fields::ENGINE, &[Engine::Lxd, Engine::Incus])),
         storage: table.scalar("storage", choice(fields::STORAGE, &[Storage::Dir, Storage::Btrfs, Storage::Zfs])),
-        availability_zone: table.scalar("availability_zone", text),
         host_key: table.scalar(
             "host_key",
             choice(fields::HOST_KEY, &[HostKeyChoice::Auto, HostKeyChoice::Console, HostKeyChoice::Injected]),
         ),
+        availability_zone: table.scalar("availability_zone", text),
     }
 }
 
@@ -192,5 +193,6 @@ fn balancer(table: &Table<'_>) -> Balancer {
         floating_ip: table.scalar("floating_ip", floating_ip),
         allow: table.scalars("allow", cidr),
         monitor_path: table.table("monitor", |monitor| monitor.scalar("path", path)),
+        provider: table.scalar("provider", text),
     }
 }

@@ -39,6 +39,12 @@ async fn rounds(engine: &Engine<'_>, lease: &mut Option<Lease>) -> Report {
             described: None,
         };
         engine.sink.event(&Event::Plan { view, round });
+        if let (Some(reason), true) = (&seen.capabilities.balancers_unseen, plan.steps.is_empty()) {
+            return engine.failed(
+                vec![format!("whether load balancers of the stack are left is not known: {reason}")],
+                Some("run `pontoon down` again when Octavia answers".to_owned()),
+            );
+        }
         if plan.steps.is_empty() {
             return engine.report(if lease.is_none() { RunOutcome::Unchanged } else { RunOutcome::Removed });
         }

@@ -12,6 +12,7 @@ mod drift;
 mod faults;
 mod fixture;
 mod host_keys;
+mod rolling;
 mod rough;
 mod shop;
 mod writers;

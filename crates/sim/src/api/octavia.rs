@@ -102,10 +102,7 @@ fn route(world: &mut World, caller: &Caller, call: &Call, path: &[&str]) -> Resu
             Ok(Reply::ok(json!({ "healthmonitor": of(View::HealthMonitor, world, id) })))
         }
         ("DELETE", ["healthmonitors", id]) => world.delete_monitor(caller, id).map(|()| Reply::empty(204)),
-        ("GET", ["providers"]) => Ok(Reply::ok(json!({ "providers": [
-            { "name": "amphora", "description": "The Octavia Amphora driver." },
-            { "name": "octavia", "description": "Deprecated alias of the Octavia Amphora driver." },
-        ] }))),
+        ("GET", ["providers"]) => Ok(Reply::ok(json!({ "providers": view::providers(world) }))),
         ("GET", ["quotas"]) => Ok(Reply::ok(json!({ "quotas": [] }))),
         ("GET", ["quotas", "defaults" | _]) => Ok(Reply::ok(json!({ "quota": world.settings.quotas.balancer }))),
         ("GET", ["flavors" | "flavorprofiles" | "availabilityzones" | "availabilityzoneprofiles" | "l7policies"]) => {

@@ -116,6 +116,18 @@ pub fn show(kind: View, world: &World, id: &str) -> Value {
     .unwrap_or_default()
 }
 
+/// The providers that are switched on.
+pub fn providers(world: &World) -> Vec<Value> {
+    let describe = |name: &String| match name.as_str() {
+        "amphora" => "The Octavia Amphora driver.",
+        "octavia" => "Deprecated alias of the Octavia Amphora driver.",
+        "ovn" => "The Octavia OVN driver.",
+        _ => "",
+    };
+    let all = world.settings.octavia_providers.iter();
+    all.map(|name| json!({ "name": name, "description": describe(name) })).collect()
+}
+
 /// A balancer with its whole tree, as the reply to a graph shows it.
 pub fn graph(world: &World, id: &str) -> Value {
     let pool_view = |pool: &str| {

@@ -25,6 +25,8 @@ type Body = BoxBody<Bytes, hyper::Error>;
 struct Plan {
     balancer: String,
     http: bool,
+    /// Members see the client's own address.
+    keeps_address: bool,
     forwarded_for: bool,
     members: Vec<SocketAddrV4>,
 }
@@ -40,7 +42,7 @@ pub async fn serve(shared: Arc<Shared>, listener: String, client: Ipv4Addr, mut 
         }
         return;
     }
-    if let Some(mut member) = first_answering(&shared, &listener, &plan) {
+    if let Some(mut member) = first_answering(&shared, &listener, &plan, client) {
         // An end on either side is the end of the connection, never a fault of the balancer.
         let _ = tokio::io::copy_bidirectional(&mut stream, &mut member).await;
     }
@@ -54,7 +56,7 @@ async fn forward(
 ) -> Result<Response<Body>, hyper::Error> {
     let plan = plan(&shared.world(), &listener);
     let Some((plan, member)) =
-        plan.and_then(|plan| first_answering(&shared, &listener, &plan).map(|member| (plan, member)))
+        plan.and_then(|plan| first_answering(&shared, &listener, &plan, client).map(|member| (plan, member)))
     else {
         return Ok(error_page(StatusCode::SERVICE_UNAVAILABLE, "No server is available to handle this request."));
     };
@@ -79,11 +81,11 @@ async fn forward(
 }
 
 /// A connection to the next member in turn that takes one.
-fn first_answering(shared: &Arc<Shared>, listener: &str, plan: &Plan) -> Option<BoxStream> {
+fn first_answering(shared: &Arc<Shared>, listener: &str, plan: &Plan, client: Ipv4Addr) -> Option<BoxStream> {
     if plan.members.is_empty() {
         return None;
     }
-    let from = From::Balancer { id: plan.balancer.clone() };
+    let from = From::Balancer { id: plan.balancer.clone(), client: plan.keeps_address.then_some(client) };
     let start = shared.turn(listener) % plan.members.len();
     let in_turn = plan.members.iter().cycle().skip(start).take(plan.members.len());
     in_turn.into_iter().find_map(|member| connect::connect(shared, &from, *member).ok())
@@ -106,6 +108,7 @@ fn plan(world: &World, listener: &str) -> Option<Plan> {
     Some(Plan {
         balancer: listener.loadbalancer_id.clone(),
         http: listener.protocol == "HTTP",
+        keeps_address: world.loadbalancers.get(&listener.loadbalancer_id).is_some_and(|one| one.provider == "ovn"),
         forwarded_for: listener.insert_headers.get("X-Forwarded-For").is_some_and(|value| value == "true"),
         members: chosen.iter().map(|member| SocketAddrV4::new(member.address, member.protocol_port)).collect(),
     })

@@ -67,7 +67,7 @@ fn checks(world: &World) -> Vec<Check> {
             let address = member.monitor_address.unwrap_or(member.address);
             checks.push(Check {
                 member: member.meta.id.clone(),
-                from: From::Balancer { id: pool.loadbalancer_id.clone() },
+                from: From::Balancer { id: pool.loadbalancer_id.clone(), client: None },
                 to: SocketAddrV4::new(address, member.monitor_port.unwrap_or(member.protocol_port)),
                 http: http.clone(),
             });

@@ -42,6 +42,8 @@ pub enum From {
     Balancer {
         /// The balancer's id.
         id: String,
+        /// Who asks through it, where the balancer's provider leaves clients their addresses.
+        client: Option<Ipv4Addr>,
     },
 }
 
@@ -216,10 +218,11 @@ impl Source {
     fn of(world: &World, wire: &Wire, from: &From) -> Result<Self, Drop> {
         match from {
             From::Internet(address) => Ok(Self { address: *address, network: None, port: None }),
-            From::Balancer { id } => {
+            From::Balancer { id, client } => {
                 let balancer = world.loadbalancers.get(id).ok_or(Drop::SenderHasNoAddress)?;
                 // The balancer's own machine is on the VIP's network; its port there is the operator's.
-                Ok(Self { address: balancer.vip_address, network: Some(balancer.vip_network_id.clone()), port: None })
+                let address = client.unwrap_or(balancer.vip_address);
+                Ok(Self { address, network: Some(balancer.vip_network_id.clone()), port: None })
             }
             From::Machine { server } => {
                 let port = machine_port(world, server)?;
@@ -336,8 +339,12 @@ fn deliver(world: &World, wire: &Wire, network: &str, source: &Source, to: Socke
 fn deliver_to_balancer(world: &World, balancer: &LoadBalancer, source: &Source, tcp: u16) -> Result<Endpoint, Drop> {
     let id = &balancer.meta.id;
     let not_listening = || Drop::NotListening { balancer: id.clone(), tcp };
-    if let Some(port) = world.ports.get(&balancer.vip_port_id) {
-        permit_ingress(world, port, source.address, tcp)?;
+    if let Some(port) = world.ports.get(&balancer.vip_port_id).filter(|_| balancer.provider != "ovn") {
+        // Packets arrive at Octavia's own ports, which carry its own group or those of `vip_sg_ids`; what else a tenant puts
+        // on the port of the VIP meets none of them.
+        let own = balancer.service_group_id.iter().cloned().collect();
+        let groups = if balancer.vip_sg_ids.is_empty() { own } else { balancer.vip_sg_ids.clone() };
+        permit_ingress(world, &Port { security_groups: groups, ..port.clone() }, source.address, tcp)?;
     }
     // A balancer that is being changed keeps serving; one that is being made or deleted does not.
     let serves = |status: Provisioning| matches!(status, Provisioning::Active | Provisioning::PendingUpdate);

@@ -44,7 +44,7 @@ pub struct LoadBalancer {
     pub vip_subnet_id: String,
     /// The network of that address.
     pub vip_network_id: String,
-    /// `amphora` or `octavia`.
+    /// `amphora` or `ovn`.
     pub provider: String,
     /// The user's own groups for the VIP port, from 2.29 on.
     pub vip_sg_ids: Vec<String>,

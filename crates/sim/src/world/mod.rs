@@ -100,6 +100,8 @@ pub struct Settings {
     pub extensions: BTreeSet<String>,
     /// Octavia's newest minor version.
     pub octavia_minor: u8,
+    /// Octavia's providers, the first being its own choice.
+    pub octavia_providers: Vec<String>,
     /// Whether Nova shows consoles.
     pub console: Console,
     /// Faults to come, and the requests so far.

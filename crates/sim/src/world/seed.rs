@@ -60,6 +60,7 @@ impl World {
             quotas: config.quotas.clone(),
             extensions: config.extensions.clone(),
             octavia_minor: config.octavia_minor,
+            octavia_providers: config.octavia_providers.clone(),
             console: config.console,
             faults: super::faults::Faults::default(),
         };

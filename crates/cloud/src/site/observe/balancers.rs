@@ -1,23 +1,42 @@
 //! Octavia's lists: one a kind, and one of members for each pool, for Octavia has no other.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::future::try_join_all;
 use futures_util::try_join;
 use pontoon_core::key::{Key, Kind, stack_tag};
 use pontoon_core::observed::{Balancer, Listener, Member, Monitor, Pool, Provisioning};
 
-use super::super::{Site, SiteError};
+use super::super::{Site, SiteError, chain};
 use crate::openstack::{self, load_balancer};
 
 /// The tag of a load balancer that was made piece by piece, because a graph got stuck on this cloud.
 pub(in super::super) const BY_PIECES: &str = "pontoon-by-pieces";
 
-/// The highest version of the API, and the stack's load balancers.
-pub(super) type Seen = (Option<(u32, u32)>, Vec<Balancer>);
+/// What there is to know of Octavia.
+#[derive(Default)]
+pub(super) struct Seen {
+    /// The highest version of the API.
+    pub(super) api: Option<(u32, u32)>,
+    /// The names of its providers.
+    pub(super) providers: BTreeSet<String>,
+    /// The stack's load balancers.
+    pub(super) balancers: Vec<Balancer>,
+    /// Why they could not be looked at.
+    pub(super) unseen: Option<String>,
+}
 
 impl Site {
+    /// Looks at the stack's load balancers; `wanted` says whether its file has any. Where it has none, a service that is
+    /// in the catalogue and does not answer is a fact like others.
     pub(super) async fn balancers(&self, project: &str, wanted: bool) -> Result<Seen, SiteError> {
+        match self.all_balancers(project, wanted).await {
+            Err(error) if !wanted => Ok(Seen { unseen: Some(chain(&error)), ..Seen::default() }),
+            other => other,
+        }
+    }
+
+    async fn all_balancers(&self, project: &str, wanted: bool) -> Result<Seen, SiteError> {
         let tag = stack_tag(&self.stack);
         // Administrators are shown every project's, and a stack of the same name may be in several.
         let filters = [("project_id", project), ("tags", tag.as_str())];
@@ -29,9 +48,12 @@ impl Site {
             }
         };
         let version = async { if wanted { self.balancer_api().await } else { Ok(None) } };
-        let (version, found) = try_join!(version, found)?;
+        let providers = async { if wanted { self.balancer_providers().await } else { Ok(BTreeSet::new()) } };
+        let (api, providers, found) = try_join!(version, providers, found)?;
+        let seen = Seen { api, providers, ..Seen::default() };
         if found.is_empty() || !wanted {
-            return Ok((version, found.iter().filter_map(|one| self.balancer(one, &Parts::default())).collect()));
+            let balancers = found.iter().filter_map(|one| self.balancer(one, &Parts::default())).collect();
+            return Ok(Seen { balancers, ..seen });
         }
         let (listeners, pools, monitors) = try_join!(
             self.openstack.listeners(&filters),
@@ -57,7 +79,7 @@ impl Site {
             };
             self.balancer(one, &parts)
         });
-        Ok((version, balancers.collect()))
+        Ok(Seen { balancers: balancers.collect(), ..seen })
     }
 
     async fn balancer_api(&self) -> Result<Option<(u32, u32)>, openstack::Error> {
@@ -67,6 +89,17 @@ impl Site {
             Err(error) => Err(error),
         };
         self.constant.balancer_api.get_or_try_init(read).await.copied()
+    }
+
+    async fn balancer_providers(&self) -> Result<BTreeSet<String>, openstack::Error> {
+        let read = async || match self.openstack.load_balancer_providers().await {
+            Ok(providers) => Ok(providers.into_iter().map(|provider| provider.name).collect()),
+            // Older than 2.1, or not for everybody to see.
+            Err(openstack::Error::NoEndpoint { .. }) => Ok(BTreeSet::new()),
+            Err(error) if error.status().is_some_and(|status| status.is_client_error()) => Ok(BTreeSet::new()),
+            Err(error) => Err(error),
+        };
+        self.constant.balancer_providers.get_or_try_init(read).await.cloned()
     }
 
     fn balancer(&self, one: &load_balancer::LoadBalancer, parts: &Parts<'_>) -> Option<Balancer> {
@@ -113,6 +146,7 @@ impl Site {
             listeners: listeners.collect(),
             key,
             state: provisioning(&one.provisioning_status),
+            provider: one.provider.clone(),
             vip: one.vip_address.parse().ok(),
             vip_security_groups: one.vip_sg_ids.iter().cloned().collect(),
             by_pieces: one.tags.iter().any(|tag| tag == BY_PIECES),

@@ -13,7 +13,6 @@ use crate::openstack::load_balancer::{
     HealthMonitorChange, ListenerChange, LoadBalancerChange, LoadBalancerStatus, Member, NewHealthMonitor, NewListener,
     NewLoadBalancer, NewMember, NewPool, PoolChange,
 };
-use crate::openstack::network::PortChange;
 use crate::openstack::{self};
 
 /// A health monitor asks every five seconds, waits three for the answer, and believes three of a kind.
@@ -33,6 +32,7 @@ impl Site {
         let mut balancer = NewLoadBalancer {
             name: parts.name.clone(),
             description: Some(key.to_string()),
+            provider: parts.provider.clone(),
             vip_subnet_id: Some(parts.subnet_id.clone()),
             vip_address: parts.address.map(|address| address.to_string()),
             vip_sg_ids: (!security_groups.is_empty()).then_some(security_groups),
@@ -204,22 +204,14 @@ impl Site {
         &self,
         balancer: &Key,
         groups: &[Key],
-        by_octavia: bool,
         waiting: Waiting<'_>,
     ) -> Result<(), SiteError> {
         let id = self.book.id(balancer)?;
         let groups = self.ids(groups)?;
-        if by_octavia {
-            self.settled(&id, &balancer.name, waiting).await?;
-            let change = LoadBalancerChange { vip_sg_ids: Some(groups), ..LoadBalancerChange::default() };
-            self.openstack.update_load_balancer(&id, &change).await?;
-            return self.settled(&id, &balancer.name, waiting).await;
-        }
-        let port = self.book.id(&Key::new(&balancer.stack, Kind::VipPort, balancer.name.as_str()))?;
-        // In place of Octavia's own group, which lets everybody in to every listener: what any group admits passes.
-        let change = PortChange { security_groups: Some(groups), ..PortChange::default() };
-        self.openstack.update_port(&port, &change, None).await?;
-        Ok(())
+        self.settled(&id, &balancer.name, waiting).await?;
+        let change = LoadBalancerChange { vip_sg_ids: Some(groups), ..LoadBalancerChange::default() };
+        self.openstack.update_load_balancer(&id, &change).await?;
+        self.settled(&id, &balancer.name, waiting).await
     }
 
     pub(super) async fn delete_balancer(&self, id: &str, waiting: Waiting<'_>) -> Result<(), SiteError> {

@@ -69,6 +69,7 @@ pub(super) fn balancer(service: &str, listen: u16) -> Balancer {
         floating_ip: FloatingIp::Any,
         allow: vec!["0.0.0.0/0".parse().unwrap()],
         monitor_path: Some("/".to_owned()),
+        provider: None,
     }
 }
 

@@ -32,6 +32,9 @@ impl Toy {
             ..Port::default()
         };
         let vip_port_id = self.add_port(port)?;
+        let known = &self.cloud.capabilities.balancer_providers;
+        let first = known.first().cloned().unwrap_or_else(|| "amphora".to_owned());
+        let provider = parts.provider.clone().unwrap_or(first);
         let id = self.id("lb");
         let pool_id = self.id("pool");
         let (mut listeners, mut pools) = (Vec::new(), Vec::new());
@@ -70,6 +73,7 @@ impl Toy {
             key: key.clone(),
             state: Provisioning::Pending("PENDING_CREATE".to_owned()),
             operating: "ONLINE".to_owned(),
+            provider,
             vip: Some(vip),
             vip_port_id,
             vip_security_groups: groups,
@@ -93,6 +97,9 @@ impl Toy {
         let pool_of = |pools: &mut Vec<Pool>, id: &str| {
             pools.iter().position(|pool| pool.id == *id).ok_or(format!("no pool {id}"))
         };
+        if one.provider == "ovn" {
+            refused_by_ovn(action)?;
+        }
         match action {
             Action::CreateListener { pool, parts, .. } => {
                 let pool = known(pool)?;
@@ -170,6 +177,20 @@ impl Toy {
         }
         done()
     }
+}
+
+/// What OVN's provider answers 501 to.
+fn refused_by_ovn(action: &Action) -> Result<(), String> {
+    let fits = match action {
+        Action::CreateListener { parts, .. } => parts.protocol == "TCP" && parts.allowed_cidrs.is_empty(),
+        Action::ChangeListener { allowed_cidrs, .. } => allowed_cidrs.is_empty(),
+        Action::CreatePool { parts, .. } => parts.protocol == "TCP" && parts.algorithm == "SOURCE_IP_PORT",
+        Action::ChangePool { algorithm, .. } => algorithm == "SOURCE_IP_PORT",
+        Action::CreateMonitor { parts, .. } => parts.kind == "TCP",
+        Action::ChangeMonitor { .. } | Action::SetVipSecurityGroups { .. } => false,
+        _ => true,
+    };
+    if fits { Ok(()) } else { Err(format!("501: OVN provider does not support {action:?}")) }
 }
 
 fn pool(id: String, parts: &crate::plan::PoolParts) -> Pool {

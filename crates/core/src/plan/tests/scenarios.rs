@@ -211,39 +211,6 @@ fn a_balancer_whose_listener_is_stuck_is_rebuilt_piece_by_piece() {
 }
 
 #[test]
-fn a_vip_is_guarded_by_what_the_octavia_at_hand_can_do() {
-    let mut stack = blog();
-    stack.balancers["web"].allow = vec!["198.51.100.0/24".parse().unwrap()];
-    for (version, group, cidrs, by_port) in
-        [((2, 29), true, 0, false), ((2, 26), false, 1, false), ((2, 10), true, 0, true)]
-    {
-        let mut cloud = tenancy();
-        cloud.capabilities.balancer_api = Some(version);
-        let plan = Plan::up(&stack, &cloud);
-        assert_eq!(!steps_on(&plan, "security-group/vip-web").is_empty(), group, "{version:?}");
-        assert_eq!(plan.steps.iter().any(|step| matches!(step.action, Action::SetVipSecurityGroups { .. })), by_port);
-        let parts = plan
-            .steps
-            .iter()
-            .find_map(|step| if let Action::CreateBalancer { parts, .. } = &step.action { Some(parts) } else { None });
-        assert_eq!(parts.unwrap().listener.allowed_cidrs.len(), cidrs, "{version:?}");
-        assert_eq!(parts.unwrap().security_groups.is_empty(), version != (2, 29));
-    }
-}
-
-#[test]
-fn a_cloud_that_learns_to_guard_vips_by_groups_is_followed_in_place() {
-    let mut stack = blog();
-    stack.balancers["web"].allow = vec!["198.51.100.0/24".parse().unwrap()];
-    let mut toy = Toy::new(tenancy());
-    toy.cloud.capabilities.balancer_api = Some((2, 26));
-    converge(&mut toy, &stack, &mut Dice(1)).unwrap();
-    toy.cloud.capabilities.balancer_api = Some((2, 29));
-    assert_eq!(plan(&toy, &stack).destructive().count(), 0);
-    assert_eq!(converge(&mut toy, &stack, &mut Dice(1)), Ok(1));
-}
-
-#[test]
 fn a_pair_removed_behind_our_back_is_set_again_and_the_plan_says_why() {
     let mut toy = up(&blog());
     let port = toy

@@ -49,6 +49,7 @@ pub(super) fn tenancy() -> Observed {
             project_id: text("project"),
             balancer_api: Some((2, 29)),
             balancer_providers: BTreeSet::new(),
+            balancers_unseen: None,
         },
         networks: vec![Network {
             id: text("net-default"),

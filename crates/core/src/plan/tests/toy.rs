@@ -359,17 +359,13 @@ impl Toy {
                 balancer.state = Provisioning::Active;
                 done()
             }
-            Action::SetVipSecurityGroups { balancer, groups, by_octavia } => {
+            Action::SetVipSecurityGroups { balancer, groups } => {
                 let groups: BTreeSet<String> =
                     groups.iter().map(|group| known(book, group)).collect::<Result<_, _>>()?;
                 let balancer = self.balancer(&known(book, balancer)?)?;
                 let port = balancer.vip_port_id.clone();
-                if *by_octavia {
-                    balancer.vip_security_groups.clone_from(&groups);
-                    self.port(&port)?.security_groups = groups;
-                } else {
-                    self.port(&port)?.security_groups.extend(groups);
-                }
+                balancer.vip_security_groups.clone_from(&groups);
+                self.port(&port)?.security_groups = groups;
                 done()
             }
             Action::DeleteBalancer { id } => {

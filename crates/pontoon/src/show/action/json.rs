@@ -138,10 +138,9 @@ pub(crate) fn details(action: &Action) -> Value {
             json!({"action": "change-monitor", "balancer": balancer, "id": id, "url_path": path})
         }
         Action::DeleteMonitor { balancer, id } => json!({"action": "delete-monitor", "balancer": balancer, "id": id}),
-        Action::SetVipSecurityGroups { balancer, groups, by_octavia } => json!({
-            "action": "set-vip-security-groups", "balancer": balancer, "security_groups": groups,
-            "through": if *by_octavia { "octavia" } else { "neutron" },
-        }),
+        Action::SetVipSecurityGroups { balancer, groups } => {
+            json!({"action": "set-vip-security-groups", "balancer": balancer, "security_groups": groups})
+        }
         Action::DeleteBalancer { id } => json!({"action": "delete-balancer", "id": id}),
         Action::DeleteFloatingIp { id } => json!({"action": "delete-floating-ip", "id": id}),
         Action::DeleteServer { id } => json!({"action": "delete-server", "id": id}),
@@ -155,6 +154,7 @@ pub(crate) fn details(action: &Action) -> Value {
 pub(crate) fn balancer(parts: &BalancerParts) -> Value {
     json!({
         "name": parts.name,
+        "provider": parts.provider,
         "vip_subnet_id": parts.subnet_id,
         "vip_address": parts.address,
         "vip_security_groups": parts.security_groups,

@@ -70,6 +70,7 @@ pub(crate) fn cloud(stack: &Stack) -> Assumed {
             project_id: PROJECT.to_owned(),
             balancer_api: Some((2, 29)),
             balancer_providers: BTreeSet::new(),
+            balancers_unseen: None,
         },
         networks: vec![Network {
             id: "NETWORK".to_owned(),

@@ -122,6 +122,7 @@ impl World {
     }
 
     pub(super) fn check_listener(&self, listener: &Listener) -> Result<(), Refusal> {
+        self.check_listener_of_ovn(listener)?;
         if let Some(pool) = &listener.default_pool_id
             && self.pools.get(pool).is_none_or(|pool| pool.loadbalancer_id != listener.loadbalancer_id)
         {

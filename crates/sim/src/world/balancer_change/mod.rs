@@ -3,6 +3,7 @@
 mod listener;
 mod member;
 mod monitor;
+mod ovn;
 mod pool;
 mod vip;
 
@@ -45,10 +46,7 @@ impl World {
         fault: Option<&Effect>,
     ) -> Result<String, Refusal> {
         let given = without_owner(given);
-        let provider = text(&given, "provider").unwrap_or("amphora").to_owned();
-        if !matches!(provider.as_str(), "amphora" | "octavia") {
-            return Err(Refusal::new(400, "ProviderNotFound", format!("Provider '{provider}' was not found.")));
-        }
+        let provider = self.provider(text(&given, "provider"))?;
         let groups = given.get("vip_sg_ids").filter(|value| !value.is_null());
         if groups.is_some() && self.settings.octavia_minor < 29 {
             return Err(unknown_attribute("vip_sg_ids"));
@@ -74,6 +72,7 @@ impl World {
         let mut balancer = overlay(&defaults, &plain, &COMMON)?;
         if let Some(groups) = groups {
             balancer.vip_sg_ids = self.vip_groups(caller, groups)?;
+            ovn::check_vip_groups(&balancer.provider, &balancer.vip_sg_ids)?;
         }
         let stuck = balancer.graph_stuck;
         self.loadbalancers.insert(id.clone(), balancer);
@@ -112,6 +111,7 @@ impl World {
                 return Err(unknown_attribute("vip_sg_ids"));
             }
             new.vip_sg_ids = self.vip_groups(caller, groups)?;
+            ovn::check_vip_groups(&new.provider, &new.vip_sg_ids)?;
             let restricted = self
                 .listeners
                 .values()

@@ -94,6 +94,7 @@ impl World {
         };
         let allowed = [&COMMON[..], &["type", "pool_id"], MONITOR_UPDATE].concat();
         let monitor = overlay(&defaults, &pick(given, &allowed), &allowed)?;
+        self.check_monitor_of_ovn(&monitor)?;
         if monitor.delay == 0 || monitor.timeout == 0 || !(1..=10).contains(&monitor.max_retries) {
             return Err(Refusal::new(
                 400,

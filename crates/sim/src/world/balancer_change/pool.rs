@@ -50,6 +50,7 @@ impl World {
     pub fn update_pool(&mut self, caller: &Caller, id: &str, given: &Attributes) -> Result<(), Refusal> {
         let now = self.now;
         let mut new = overlay(self.pool(caller, id)?, &pick(given, POOL_UPDATE), &[&COMMON[..], POOL_UPDATE].concat())?;
+        self.check_pool_of_ovn(&new)?;
         self.lock_pool(caller, id)?;
         new.meta.touch(now);
         new.provisioning_status = Provisioning::PendingUpdate;
@@ -99,10 +100,12 @@ impl World {
             stuck: false,
         };
         let allowed = [&COMMON[..], &["protocol"], POOL_UPDATE].concat();
-        overlay(
+        let pool = overlay(
             &defaults,
             &pick(given, &[&allowed[..], &["listener_id"]].concat()),
             &[&allowed[..], &["listener_id"]].concat(),
-        )
+        )?;
+        self.check_pool_of_ovn(&pool)?;
+        Ok(pool)
     }
 }

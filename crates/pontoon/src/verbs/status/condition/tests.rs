@@ -79,6 +79,7 @@ fn running() -> Observed {
         key: key(Kind::Balancer, "web"),
         state: Provisioning::Active,
         operating: "ONLINE".to_owned(),
+        provider: "amphora".to_owned(),
         vip: None,
         vip_port_id: String::new(),
         vip_security_groups: BTreeSet::new(),

@@ -46,7 +46,7 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 pub use self::application::{Application, Change, Departure, Member};
-pub use self::config::{Config, ConfigError, MAX_META, MAX_NAME, SelfDoubt};
+pub use self::config::{Config, ConfigError, Detection, MAX_META, MAX_NAME};
 pub use self::io::{Exchange, ExchangeId, Failure, Input, JoinId, Output, StreamId};
 pub use self::join::Persistence;
 pub use self::queue::{Queue, Ticket};
@@ -59,7 +59,7 @@ use self::members::Members;
 use self::probe::Probing;
 use self::relay::Relays;
 use self::rules::Origin;
-use self::suspicion::Suspicions;
+use self::suspicion::{Due, Suspicions};
 use crate::time::Time;
 use crate::wire::message::{Alive, Message, State};
 use crate::wire::{Layers, packet};
@@ -81,6 +81,8 @@ pub struct Swim<A> {
     /// When gossip may be sent again.
     gossip_at: Time,
     push_pull_at: Time,
+    /// How long it is to the next exchange after that, where that is less than usual.
+    push_pull_wait: Duration,
     exchanges: Exchanges,
     joins: Joins,
     leaving: Option<Leaving>,
@@ -131,6 +133,7 @@ impl<A: Application> Swim<A> {
             relays: Relays::default(),
             gossip_at: now,
             push_pull_at: now + some_of(config.push_pull_interval, &mut chance),
+            push_pull_wait: Duration::MAX,
             exchanges: Exchanges::default(),
             joins: Joins::default(),
             leaving: None,
@@ -266,8 +269,11 @@ impl<A: Application> Swim<A> {
         self.notice_stall(now);
         self.probe(now);
         self.send_nacks(now);
-        while let Some(name) = self.suspicions.expired(now) {
-            self.give_up(now, &name);
+        while let Some(due) = self.suspicions.due(now) {
+            match due {
+                Due::Warning(name) => self.warn(&name),
+                Due::End(name) => self.give_up(now, &name),
+            }
         }
         self.push_pull(now);
         self.retry_joins(now);
@@ -279,7 +285,7 @@ impl<A: Application> Swim<A> {
     /// meanwhile, so it judges nobody by the time that it missed.
     fn notice_stall(&mut self, now: Time) {
         let missed = now.since(self.probe_due());
-        if missed <= self.config.probe_timeout || self.config.self_doubt < SelfDoubt::LifeguardAndStalls {
+        if missed <= self.config.probe_timeout || self.config.detection < Detection::Careful {
             return;
         }
         self.counters.stalls += 1;

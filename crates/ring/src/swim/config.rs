@@ -43,8 +43,8 @@ pub struct Config {
     pub suspicion_max_multiplier: u32,
     /// How many times slower than usual a member probes at most that finds itself slow.
     pub awareness_max: u32,
-    /// What a member makes of signs that it is slow itself.
-    pub self_doubt: SelfDoubt,
+    /// How sure a member has to be before it says that another one failed.
+    pub detection: Detection,
 
     /// How often gossip is sent, at most.
     pub gossip_interval: Duration,
@@ -70,17 +70,19 @@ pub struct Config {
     pub max_members: usize,
 }
 
-/// What a member makes of signs that it is slow itself.
+/// How sure a member has to be before it says that another one failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum SelfDoubt {
-    /// Nothing: plain SWIM, as the baseline of measurements.
-    None,
-    /// What memberlist does: it probes more slowly, asks for nacks, lets a suspicion live until others confirm it, and
-    /// tells a suspect of the suspicion. ("Lifeguard: Local Health Awareness for More Accurate Failure Detection",
+pub enum Detection {
+    /// Plain SWIM, the baseline of measurements: a failed probe is a suspicion, and each suspicion lasts equally long.
+    Swim,
+    /// What memberlist does. A member that finds itself slow probes more slowly; it asks for nacks to find that out; a
+    /// suspicion lasts long unless others confirm it; a suspect is told of the suspicion. ("Lifeguard: Local Health Awareness for More Accurate Failure Detection",
     /// Dadgar, Phillips, Currey, 2017.)
     Lifeguard,
-    /// That, and one thing more: a member that was woken much too late blames nobody for the time that it missed.
-    LifeguardAndStalls,
+    /// That, and two things that memberlist does not do. A member that was woken much too late blames nobody for the
+    /// time that it missed. And a probe that gets no answer pings again until it ends, so that lost datagrams make no
+    /// suspicion; what others see of it is a ping.
+    Careful,
 }
 
 /// Why a member cannot be started.
@@ -136,7 +138,7 @@ impl Config {
             suspicion_multiplier: 4,
             suspicion_max_multiplier: 6,
             awareness_max: 8,
-            self_doubt: SelfDoubt::LifeguardAndStalls,
+            detection: Detection::Careful,
             gossip_interval: Duration::from_millis(200),
             gossip_members: 3,
             gossip_to_the_dead: Duration::from_secs(30),

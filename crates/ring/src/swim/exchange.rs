@@ -8,12 +8,17 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::suspicion::decimal_logarithm;
-use super::{Application, Exchange, ExchangeId, Failure, JoinId, Member, Origin, Output, StreamId, Swim, some_of};
+use super::{
+    Application, Detection, Exchange, ExchangeId, Failure, JoinId, Member, Origin, Output, StreamId, Swim, some_of,
+};
 use crate::time::Time;
 use crate::wire::message::{Ack, Alive, Dead, MemberState, PushPull, State, StreamMessage, Suspect, Versions};
 
 /// So many streams of its own a member has open at most.
 const AT_ONCE: usize = 256;
+
+/// An exchange that changes more than this part of the living brought much.
+const MUCH: usize = 20;
 
 /// Up to so many members the interval of exchanges does not grow (`pushPullScaleThreshold`).
 const SCALE_FROM: usize = 32;
@@ -79,7 +84,15 @@ impl<A: Application> Swim<A> {
         if self.push_pull_due().is_none_or(|due| due > now) {
             return;
         }
-        self.push_pull_at = now + scaled(self.config.push_pull_interval, self.members.living());
+        let usual = scaled(self.config.push_pull_interval, self.members.living());
+        let wait = if self.push_pull_wait < usual {
+            let wait = self.push_pull_wait;
+            self.push_pull_wait = wait * 2;
+            wait / 2 + some_of(wait / 2, &mut self.chance)
+        } else {
+            usual
+        };
+        self.push_pull_at = now + wait;
         let me = self.config.name.clone();
         let partner =
             self.members.choose(1, &mut self.chance, |member| member.state == State::Alive && member.name != me);
@@ -89,9 +102,12 @@ impl<A: Application> Swim<A> {
         self.knock_at_missing_seeds(now);
     }
 
-    /// Soon after it joined, a member looks again: what changed meanwhile may have missed it.
+    /// Exchanges follow soon, and then become rarer again: after a join, and where an exchange brought much that gossip
+    /// did not. While many join at once or two halves find together, gossip misses some. (memberlist waits for the
+    /// next turn, which in a ring of 500 is two and a half minutes.)
     pub(super) fn push_pull_soon(&mut self, now: Time) {
-        let soon = self.config.gossip_interval * 5 + some_of(self.config.probe_interval * 4, &mut self.chance);
+        self.push_pull_wait = self.config.probe_interval;
+        let soon = self.push_pull_wait + some_of(self.push_pull_wait, &mut self.chance);
         self.push_pull_at = self.push_pull_at.min(now + soon);
     }
 
@@ -190,15 +206,22 @@ impl<A: Application> Swim<A> {
             return Err(Failure::Refused { by: from, reason });
         }
         let me = self.config.name.clone();
+        let before = self.members.living();
         for MemberState { name, address, meta, incarnation, state, versions } in remote.members {
             match state {
                 State::Alive => self.alive(now, Alive { incarnation, name, address, meta, versions }, origin),
                 State::Left => self.dead(now, Dead { incarnation, from: name.clone(), name }),
+                // A doubt that is only passed on must not count as one more witness.
+                State::Suspect if self.config.detection >= Detection::Careful && name != me => {}
                 // The other side may be wrong: the member gets the chance to refute.
                 State::Dead | State::Suspect => {
                     self.suspect(now, Suspect { incarnation, name, from: me.clone() });
                 }
             }
+        }
+        let living = self.members.living();
+        if living.abs_diff(before) > living / MUCH {
+            self.push_pull_soon(now);
         }
         if !remote.user_state.is_empty() {
             self.application.merge_remote_state(now, &remote.user_state, remote.join);

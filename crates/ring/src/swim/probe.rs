@@ -4,7 +4,7 @@
 //!  ping ──▶ answered: well
 //!    │ no answer within the probe timeout
 //!    ▼
-//!  others are asked to ping it, and a stream is tried ──▶ any answer: well
+//!  others are asked to ping it, a stream is tried, and it is pinged again ──▶ any answer: well
 //!    │ nothing until the end of the probe interval (longer while this member finds itself slow)
 //!    ▼
 //!  suspect; and every other that was asked and did not even send a nack speaks against this member itself
@@ -13,7 +13,7 @@
 use std::net::SocketAddr;
 
 use super::exchange::Purpose;
-use super::{Application, Member, SelfDoubt, Swim};
+use super::{Application, Detection, Member, Swim};
 use crate::time::Time;
 use crate::wire::message::{
     Ack, IndirectPing, Message, Nack, Name, Ping, Source, State, StreamMessage, Suspect, encode,
@@ -40,8 +40,10 @@ struct Probe {
     target: Name,
     sequence: u32,
     sent: Time,
-    /// When others are asked; `None` once they are.
-    ask_others_at: Option<Time>,
+    /// When the next attempt is due.
+    again_at: Time,
+    /// Whether others were asked.
+    asked: bool,
     ends: Time,
     /// Who was asked and owes a nack.
     owing: Vec<SocketAddr>,
@@ -64,7 +66,7 @@ impl Probing {
 impl<A: Application> Swim<A> {
     pub(super) fn probe_due(&self) -> Time {
         match &self.probing.running {
-            Some(probe) => probe.ask_others_at.unwrap_or(probe.ends),
+            Some(probe) => probe.again_at.min(probe.ends),
             None => self.probing.next_at,
         }
     }
@@ -76,9 +78,8 @@ impl<A: Application> Swim<A> {
                 if let Some(probe) = self.probing.running.take() {
                     self.probe_failed(now, probe);
                 }
-            } else if probe.ask_others_at.is_some_and(|at| at <= now) {
-                probe.ask_others_at = None;
-                self.ask_others(now);
+            } else if probe.again_at <= now {
+                self.try_again(now);
             }
         }
         if self.probing.running.is_none() && self.probing.next_at <= now {
@@ -100,7 +101,7 @@ impl<A: Application> Swim<A> {
         match self.probing.running.take_if(|probe| probe.sequence == ack.sequence) {
             Some(probe) => {
                 self.awareness.better();
-                let target = self.members.get(&probe.target).filter(|_| probe.ask_others_at.is_some());
+                let target = self.members.get(&probe.target).filter(|_| !probe.asked);
                 if let Some(target) = target.cloned() {
                     self.application.ping_answered(now, &target, now.since(probe.sent), &ack.payload);
                 }
@@ -156,14 +157,10 @@ impl<A: Application> Swim<A> {
 
     fn begin_probe(&mut self, now: Time, target: &Member) {
         let sequence = self.probing.next_sequence();
-        let ping = Message::Ping(Ping { sequence, target: target.name.clone(), source: Some(self.source()) });
-        if target.state == State::Suspect && self.config.self_doubt >= SelfDoubt::Lifeguard {
-            // It learns at once what it has to refute.
-            let suspect =
-                Suspect { incarnation: target.incarnation, name: target.name.clone(), from: self.config.name.clone() };
-            let parts = [encode(&ping), encode(&Message::Suspect(suspect))];
-            self.send_parts(target.address, Some(&target.name), &parts);
+        if target.state == State::Suspect && self.config.detection >= Detection::Lifeguard {
+            self.ping_suspect(target, sequence);
         } else {
+            let ping = Message::Ping(Ping { sequence, target: target.name.clone(), source: Some(self.source()) });
             self.send_with_gossip(target.address, Some(&target.name), &ping);
         }
         self.probing.running = Some(Probe {
@@ -171,24 +168,48 @@ impl<A: Application> Swim<A> {
             sequence,
             sent: now,
             // Not longer while this member is slow: a datagram that is lost does not come later.
-            ask_others_at: Some(now + self.config.probe_timeout),
+            again_at: now + self.config.probe_timeout,
+            asked: false,
             ends: now + self.awareness.scale(self.config.probe_interval),
             owing: Vec::new(),
             nacks_wanted: 0,
         });
     }
 
-    fn ask_others(&mut self, now: Time) {
-        let Some(probe) = &self.probing.running else { return };
-        let (sequence, name, ends) = (probe.sequence, probe.target.clone(), probe.ends);
-        let Some(target) = self.members.get(&name).cloned() else { return };
+    /// Pings somebody who learns at once what it has to refute, and first, so that the refutation rides on the answer.
+    pub(super) fn ping_suspect(&mut self, target: &Member, sequence: u32) {
+        let (incarnation, from) = (target.incarnation, self.config.name.clone());
+        let suspect = Message::Suspect(Suspect { incarnation, name: target.name.clone(), from });
+        let ping = Message::Ping(Ping { sequence, target: target.name.clone(), source: Some(self.source()) });
+        self.send_parts(target.address, Some(&target.name), &[encode(&suspect), encode(&ping)]);
+    }
+
+    /// There was no answer so far.
+    fn try_again(&mut self, now: Time) {
+        let careful = self.config.detection >= Detection::Careful;
+        let Some(probe) = &mut self.probing.running else { return };
+        let asked = std::mem::replace(&mut probe.asked, true);
+        probe.again_at = if careful { now + self.config.probe_timeout } else { probe.ends };
+        let (sequence, ends) = (probe.sequence, probe.ends);
+        let Some(target) = self.members.get(&probe.target).cloned() else { return };
+        if careful {
+            let ping = Message::Ping(Ping { sequence, target: target.name.clone(), source: Some(self.source()) });
+            self.send_with_gossip(target.address, Some(&target.name), &ping);
+        }
+        if !asked {
+            self.ask_others(now, &target, sequence, ends);
+        }
+    }
+
+    fn ask_others(&mut self, now: Time, target: &Member, sequence: u32, ends: Time) {
+        let name = target.name.clone();
         let me = self.config.name.clone();
         let helpers = self.members.choose(self.config.indirect_probes, &mut self.chance, |member| {
             member.state == State::Alive && member.name != me && member.name != name
         });
         let mut owing = Vec::new();
         for helper in helpers {
-            let nack = helper.versions.protocol_max >= NACKS && self.config.self_doubt >= SelfDoubt::Lifeguard;
+            let nack = helper.versions.protocol_max >= NACKS && self.config.detection >= Detection::Lifeguard;
             if nack {
                 owing.push(helper.address);
             }
@@ -213,7 +234,7 @@ impl<A: Application> Swim<A> {
 
     fn probe_failed(&mut self, now: Time, probe: Probe) {
         self.counters.failed_probes += 1;
-        if self.config.self_doubt >= SelfDoubt::Lifeguard {
+        if self.config.detection >= Detection::Lifeguard {
             // Where nobody can send a nack, each failure counts a little against this member.
             let missing = if probe.nacks_wanted > 0 { probe.owing.len() } else { 1 };
             self.awareness.worse(u32::try_from(missing).unwrap_or(u32::MAX));

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::config::MAX_META;
 use super::suspicion::Limits;
-use super::{Application, Change, Departure, Member, SelfDoubt, Swim};
+use super::{Application, Change, Departure, Detection, Member, Swim};
 use crate::time::Time;
 use crate::wire::message::{Alive, Dead, Message, Name, State, Suspect, Versions, encode};
 
@@ -58,7 +58,7 @@ impl<A: Application> Swim<A> {
             let same =
                 said.incarnation == known.incarnation && said.meta == known.meta && said.versions == known.versions;
             if !same {
-                self.refute(now, known.clone(), said.incarnation);
+                self.refute(now, known.clone(), said.incarnation, None);
             }
             return;
         }
@@ -88,7 +88,7 @@ impl<A: Application> Swim<A> {
     pub(super) fn suspect(&mut self, now: Time, suspect: Suspect) {
         let Some(known) = self.members.get(&suspect.name).cloned() else { return };
         if suspect.incarnation < known.incarnation {
-            return;
+            return self.correct(&known, &suspect.from);
         }
         // Further independent doubts are told on, even while the suspicion runs.
         if let Some(news) = self.suspicions.confirm(&suspect.name, &suspect.from) {
@@ -101,13 +101,10 @@ impl<A: Application> Swim<A> {
             return;
         }
         if known.name == self.config.name {
-            return self.refute(now, known, suspect.incarnation);
+            return self.refute(now, known, suspect.incarnation, Some(&suspect.from));
         }
         self.tell(&known.name, &Message::Suspect(suspect.clone()));
-        let mut limits = Limits::new(&self.config, self.members.living());
-        if self.config.self_doubt == SelfDoubt::None {
-            limits = limits.without_confirmations();
-        }
+        let limits = Limits::new(&self.config, self.members.living());
         self.suspicions.begin(now, known.name.clone(), suspect.from, limits);
         self.become_(now, &known, suspect.incarnation, State::Suspect);
     }
@@ -116,14 +113,14 @@ impl<A: Application> Swim<A> {
     pub(super) fn dead(&mut self, now: Time, dead: Dead) {
         let Some(known) = self.members.get(&dead.name).cloned() else { return };
         if dead.incarnation < known.incarnation {
-            return;
+            return self.correct(&known, &dead.from);
         }
         self.suspicions.end(&dead.name);
         if !known.lives() {
             return;
         }
         if known.name == self.config.name && self.leaving.is_none() {
-            return self.refute(now, known, dead.incarnation);
+            return self.refute(now, known, dead.incarnation, Some(&dead.from));
         }
         let ticket = self.tell(&known.name, &Message::Dead(dead.clone()));
         if known.name == self.config.name
@@ -138,6 +135,14 @@ impl<A: Application> Swim<A> {
         self.knock_if_alone(now);
     }
 
+    /// A suspect's time is nearly over: it may have refuted, and this member did not hear of it.
+    pub(super) fn warn(&mut self, name: &Name) {
+        if let Some(known) = self.members.get(name).cloned() {
+            let sequence = self.probing.next_sequence();
+            self.ping_suspect(&known, sequence);
+        }
+    }
+
     /// Nobody refuted a suspicion in time.
     pub(super) fn give_up(&mut self, now: Time, name: &Name) {
         let Some(known) = self.members.get(name).filter(|known| known.state == State::Suspect) else { return };
@@ -147,9 +152,9 @@ impl<A: Application> Swim<A> {
 
     /// This member is said to be gone, or to be something else than it is: it says what is true, in a way that beats
     /// the other message.
-    fn refute(&mut self, now: Time, me: Member, accused: u32) {
+    fn refute(&mut self, now: Time, me: Member, accused: u32, accuser: Option<&Name>) {
         self.counters.refutations += 1;
-        if self.config.self_doubt >= SelfDoubt::Lifeguard {
+        if self.config.detection >= Detection::Lifeguard {
             // Whoever has to refute was perhaps too slow to answer.
             self.awareness.worse(1);
         }
@@ -157,7 +162,24 @@ impl<A: Application> Swim<A> {
         let said = Alive { incarnation, ..Alive::clone(&me.said) };
         self.tell(&me.name, &Message::Alive(said.clone()));
         let since = if me.state == State::Alive { me.since } else { now };
-        self.members.put(Member { said: Arc::new(said), state: State::Alive, since }, &mut self.chance);
+        let me = Member { said: Arc::new(said), state: State::Alive, since };
+        self.members.put(me.clone(), &mut self.chance);
+        if let Some(accuser) = accuser {
+            self.correct(&me, accuser);
+        }
+    }
+
+    /// Somebody says of this member what it has refuted, or refutes now: he hears it directly too. Gossip reaches
+    /// everybody almost always, and whoever it missed would go on.
+    fn correct(&mut self, me: &Member, accuser: &Name) {
+        if me.name != self.config.name || self.config.detection < Detection::Careful || self.leaving.is_some() {
+            return;
+        }
+        if let Some(accuser) = self.members.get(accuser).filter(|accuser| accuser.name != me.name) {
+            let (to, name) = (accuser.address, accuser.name.clone());
+            let message = encode(&Message::Alive(Alive::clone(&me.said)));
+            self.send_parts(to, Some(&name), &[message]);
+        }
     }
 
     /// Whether somebody at another address may take the name of a member.

@@ -3,13 +3,19 @@
 //! A suspicion begins with the longest time. Each other member that suspects the same by itself shortens it, the first
 //! ones the most; as soon as enough have, it lasts the shortest time. So a single member that is slow itself can hardly
 //! have anybody declared dead, and a real death is known as soon as ever.
+//!
+//! Whoever missed the refutation would still declare a death. So a careful member asks the suspect itself before the
+//! time is over (memberlist does not): that costs no time, and a datagram or two to a dead address.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use super::Config;
+use super::{Config, Detection};
 use crate::time::Time;
 use crate::wire::message::Name;
+
+/// How often a suspect is asked before its time is over: datagrams may be lost.
+const WARNINGS: u32 = 2;
 
 /// The times of a suspicion.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -18,6 +24,18 @@ pub(super) struct Limits {
     longest: Duration,
     /// So many confirmations make it the shortest; with none expected it is that from the beginning.
     confirmations: usize,
+    /// So often the suspect is asked before the end, at this distance.
+    warnings: u32,
+    distance: Duration,
+}
+
+/// What is due of a suspicion.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Due {
+    /// The suspect is to be asked once more.
+    Warning(Name),
+    /// Its time is over; the suspicion has ended.
+    End(Name),
 }
 
 impl Limits {
@@ -29,12 +47,13 @@ impl Limits {
         let wanted = usize::try_from(config.suspicion_multiplier.saturating_sub(2)).unwrap_or(0);
         // Neither the suspect nor this member itself can confirm.
         let confirmations = if members.saturating_sub(2) < wanted { 0 } else { wanted };
-        Self { shortest, longest: shortest.saturating_mul(config.suspicion_max_multiplier), confirmations }
-    }
-
-    /// What plain SWIM does.
-    pub(super) fn without_confirmations(self) -> Self {
-        Self { confirmations: 0, ..self }
+        Self {
+            shortest,
+            longest: shortest.saturating_mul(config.suspicion_max_multiplier),
+            confirmations: if config.detection >= Detection::Lifeguard { confirmations } else { 0 },
+            warnings: if config.detection >= Detection::Careful { WARNINGS } else { 0 },
+            distance: config.probe_timeout,
+        }
     }
 
     fn after(&self, confirmations: usize) -> Duration {
@@ -51,7 +70,8 @@ impl Limits {
 #[derive(Debug, Default)]
 pub(super) struct Suspicions {
     by_name: BTreeMap<Name, Suspicion>,
-    by_deadline: BTreeSet<(Time, Name)>,
+    /// When something is due of each.
+    by_time: BTreeSet<(Time, Name)>,
 }
 
 #[derive(Debug)]
@@ -61,6 +81,16 @@ struct Suspicion {
     /// Whoever suspects, the first one included: at most one more than the confirmations that are wanted.
     by: Vec<Name>,
     deadline: Time,
+    /// How many warnings are left.
+    warnings: u32,
+}
+
+impl Suspicion {
+    /// When something is due.
+    fn due(&self) -> Time {
+        let before = self.limits.distance.saturating_mul(self.warnings);
+        Time::after(self.deadline.elapsed().saturating_sub(before))
+    }
 }
 
 impl Suspicions {
@@ -68,8 +98,9 @@ impl Suspicions {
     pub(super) fn begin(&mut self, now: Time, name: Name, from: Name, limits: Limits) {
         let deadline = now + limits.after(0);
         self.end(&name);
-        self.by_deadline.insert((deadline, name.clone()));
-        self.by_name.insert(name, Suspicion { began: now, limits, by: vec![from], deadline });
+        let suspicion = Suspicion { began: now, limits, by: vec![from], deadline, warnings: limits.warnings };
+        self.by_time.insert((suspicion.due(), name.clone()));
+        self.by_name.insert(name, suspicion);
     }
 
     /// Another one suspects `name` too. `None` where nobody did before; else whether this is news.
@@ -79,39 +110,46 @@ impl Suspicions {
             return Some(false);
         }
         suspicion.by.push(from.clone());
-        let deadline = suspicion.began + suspicion.limits.after(suspicion.by.len() - 1);
-        self.by_deadline.remove(&(suspicion.deadline, name.clone()));
-        self.by_deadline.insert((deadline, name.clone()));
-        suspicion.deadline = deadline;
+        self.by_time.remove(&(suspicion.due(), name.clone()));
+        suspicion.deadline = suspicion.began + suspicion.limits.after(suspicion.by.len() - 1);
+        self.by_time.insert((suspicion.due(), name.clone()));
         Some(true)
     }
 
     /// It is over, one way or the other.
     pub(super) fn end(&mut self, name: &Name) {
         if let Some(suspicion) = self.by_name.remove(name) {
-            self.by_deadline.remove(&(suspicion.deadline, name.clone()));
+            self.by_time.remove(&(suspicion.due(), name.clone()));
         }
     }
 
-    /// When the next one's time is over.
+    /// When something is due.
     pub(super) fn deadline(&self) -> Option<Time> {
-        self.by_deadline.first().map(|(deadline, _)| *deadline)
+        self.by_time.first().map(|(time, _)| *time)
     }
 
-    /// One whose time is over; it ends by this.
-    pub(super) fn expired(&mut self, now: Time) -> Option<Name> {
-        let (_, name) = self.by_deadline.first().filter(|(deadline, _)| *deadline <= now)?.clone();
-        self.end(&name);
-        Some(name)
+    /// Something that is due; it counts as done by this.
+    pub(super) fn due(&mut self, now: Time) -> Option<Due> {
+        let (time, name) = self.by_time.first().filter(|(time, _)| *time <= now)?.clone();
+        let Some(suspicion) = self.by_name.get_mut(&name).filter(|suspicion| suspicion.warnings > 0) else {
+            self.end(&name);
+            return Some(Due::End(name));
+        };
+        self.by_time.remove(&(time, name.clone()));
+        // A confirmation may have brought the end near: there is still time to answer.
+        suspicion.deadline = suspicion.deadline.max(now + suspicion.limits.distance * suspicion.warnings);
+        suspicion.warnings -= 1;
+        self.by_time.insert((suspicion.due(), name.clone()));
+        Some(Due::Warning(name))
     }
 
     /// Gives all of them more time.
     pub(super) fn postpone(&mut self, by: Duration) {
-        self.by_deadline.clear();
+        self.by_time.clear();
         for (name, suspicion) in &mut self.by_name {
             suspicion.began = suspicion.began + by;
             suspicion.deadline = suspicion.deadline + by;
-            self.by_deadline.insert((suspicion.deadline, name.clone()));
+            self.by_time.insert((suspicion.due(), name.clone()));
         }
     }
 }
@@ -132,7 +170,8 @@ mod tests {
     use super::*;
 
     fn limits(members: usize) -> Limits {
-        Limits::new(&Config::lan("a", ([127, 0, 0, 1], 7946).into()), members)
+        let config = Config::lan("a", ([127, 0, 0, 1], 7946).into());
+        Limits::new(&Config { detection: Detection::Lifeguard, ..config }, members)
     }
 
     fn deadline_after(confirming: &[&str]) -> Duration {
@@ -170,7 +209,25 @@ mod tests {
         let mut suspicions = Suspicions::default();
         suspicions.begin(Time::ZERO, "x".into(), "a".into(), limits(3));
         suspicions.end(&"x".into());
-        assert_eq!(suspicions.expired(Time::after(Duration::from_mins(1))), None);
+        assert_eq!(suspicions.due(Time::after(Duration::from_mins(1))), None);
         assert_eq!(suspicions.deadline(), None);
+    }
+
+    #[test]
+    fn a_suspect_is_asked_twice_before_the_end_and_has_time_to_answer() {
+        let at = |milliseconds| Time::after(Duration::from_millis(milliseconds));
+        let name = Name::from("x");
+        let mut suspicions = Suspicions::default();
+        let limits = Limits::new(&Config::lan("a", ([127, 0, 0, 1], 7946).into()), 10);
+        suspicions.begin(Time::ZERO, name.clone(), "a".into(), limits);
+        suspicions.confirm(&name, &"b".into());
+        suspicions.confirm(&name, &"c".into());
+        assert_eq!(suspicions.deadline(), Some(at(3000)));
+        assert_eq!(suspicions.due(at(2999)), None);
+        assert_eq!(suspicions.due(at(3200)), Some(Due::Warning(name.clone())));
+        assert_eq!(suspicions.due(at(3300)), None);
+        assert_eq!(suspicions.due(at(3700)), Some(Due::Warning(name.clone())));
+        assert_eq!(suspicions.due(at(4199)), None);
+        assert_eq!(suspicions.due(at(4200)), Some(Due::End(name)));
     }
 }

@@ -3,7 +3,7 @@
 //! ```text
 //! pontoon ─▶ cloud ─▶ core
 //!    ├─────▶ sim
-//!    └─────▶ ring
+//!    └─────▶ agent ─▶ ring
 //! ```
 //! Nothing points back. The embedded cloud knows none of ours, so that nothing can agree with itself by accident; core
 //! knows nothing that reads, waits, draws or sends; the gossip knows members, and nothing of what they are members for.
@@ -16,7 +16,7 @@ use super::Finding;
 use crate::checkout::{list, text};
 
 /// For a crate, what it may not depend on itself, tests included.
-const STRANGERS: [(&str, &[&str], &str); 4] = [
+const STRANGERS: [(&str, &[&str], &str); 5] = [
     ("pontoon-core", &["pontoon-cloud", "pontoon-sim", "pontoon"], "core is the innermost part"),
     ("pontoon-cloud", &["pontoon-sim", "pontoon"], "the edge to the vendors does not know which cloud it speaks to"),
     (
@@ -26,8 +26,13 @@ const STRANGERS: [(&str, &[&str], &str); 4] = [
     ),
     (
         "pontoon-ring",
-        &["pontoon-core", "pontoon-cloud", "pontoon-sim", "pontoon"],
+        &["pontoon-core", "pontoon-cloud", "pontoon-sim", "pontoon-agent", "pontoon"],
         "the gossip is a protocol of its own",
+    ),
+    (
+        "pontoon-agent",
+        &["pontoon-core", "pontoon-cloud", "pontoon-sim", "pontoon"],
+        "the program on a host knows announcements, and not how a stack is made",
     ),
 ];
 

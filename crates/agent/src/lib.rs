@@ -1,0 +1,21 @@
+//! The program on each host: it tells the ring what the host's containers announce, knows what all others have told,
+//! watches its own, and answers by DNS and HTTP.
+//!
+//! ```text
+//!   engine ──what runs here──▶ ┌───────────┐ ◀── versions, changes, parts ──▶ ring
+//!   sockets ─what it says────▶ │ catalogue │
+//!   health ──how it is───────▶ └─────┬─────┘
+//!                                    │ View: one consistent state, published whole
+//!                       ┌────────────┼─────────────┐
+//!                       ▼            ▼             ▼
+//!                      dns     http (Consul,     page
+//!                              Prometheus)
+//! ```
+//!
+//! Every host owns its part of the catalogue and nobody else's: there is nothing central and nothing to elect. What
+//! decides is pure (`catalogue`, the states of `health`, the answers of `dns` and `http`): it takes a time and an input
+//! and hands back outputs. What waits is thin and stands beside it.
+//!
+//! Nothing here knows how a stack is planned or made, nor which engine runs its containers.
+
+pub mod catalogue;

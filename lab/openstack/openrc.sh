@@ -8,6 +8,10 @@ set -euo pipefail
 
 need_root
 first=$(holder) || fail "the lab is not up"
+if [ "${1:-}" = log ]; then # where the requests of clients are written down
+    echo "$logs/haproxy.log"
+    exit
+fi
 cat <<SHELL
 export OS_CLIENT_CONFIG_FILE='$lab/clouds.yaml' OS_CLOUD=lab SSH_AUTH_SOCK='$run/agent.sock'
 lab() { nsenter --target $first --net -- "\$@"; }

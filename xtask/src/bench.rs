@@ -1,13 +1,16 @@
 //! `cargo xtask bench`: the benchmarks, one after the other, so that none disturbs another's clock.
 //!
 //! A benchmark is a `[[bench]]` target of any crate; it prints its own table, with the number of requests where it
-//! sends any. It is built as a release.
+//! sends any. It is built as a release. `bench lab` is another thing: Pontoon beside others on the OpenStack lab.
 
 use crate::checkout::{cargo, list, metadata, root, text};
-use crate::command;
+use crate::{command, lab};
 
 /// Runs the benchmarks of the given names, or all.
 pub(crate) fn run(names: &[String]) -> Result<(), String> {
+    if let Some(("lab", rest)) = names.split_first().map(|(first, rest)| (first.as_str(), rest)) {
+        return lab::openstack::bench::run(rest);
+    }
     let root = root()?;
     let metadata = metadata(&root)?;
     let members: Vec<&str> = list(&metadata, "workspace_members").filter_map(|id| id.as_str()).collect();

@@ -4,6 +4,7 @@
 //! door. This file knows the names of the labs and nothing else about them.
 
 pub(crate) mod lxd;
+pub(crate) mod openstack;
 
 use std::path::{Path, PathBuf};
 
@@ -16,7 +17,10 @@ struct Lab {
     run: fn(&Path, &[String]) -> Result<(), String>,
 }
 
-const LABS: [Lab; 1] = [Lab { name: "lxd", verbs: lxd::VERBS, run: lxd::run }];
+const LABS: [Lab; 2] = [
+    Lab { name: "lxd", verbs: lxd::VERBS, run: lxd::run },
+    Lab { name: "openstack", verbs: openstack::VERBS, run: openstack::run },
+];
 
 /// Opens the door of the lab that is named first.
 pub(crate) fn run(arguments: &[String]) -> Result<(), String> {
@@ -24,6 +28,9 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), String> {
     let Some((name, rest)) = arguments.split_first() else {
         return Err(usage());
     };
+    if name == "test" {
+        return openstack::test(&root, rest);
+    }
     match LABS.iter().find(|lab| lab.name == name) {
         Some(lab) => (lab.run)(&root, rest),
         None => Err(format!("there is no lab `{name}`\n{}", usage())),
@@ -37,5 +44,5 @@ pub(crate) fn directory(root: &Path, name: &str) -> PathBuf {
 
 fn usage() -> String {
     let lines: Vec<String> = LABS.iter().map(|lab| format!("  cargo xtask lab {} {}", lab.name, lab.verbs)).collect();
-    format!("usage:\n{}", lines.join("\n"))
+    format!("usage:\n{}\n  cargo xtask lab test [SCENARIO…]    those of the OpenStack lab", lines.join("\n"))
 }

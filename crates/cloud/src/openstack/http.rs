@@ -20,6 +20,7 @@
 //! `Retry-After` is honoured; where it is longer than [`RetryPolicy::longest_wait`] the refusal is handed back at once,
 //! with the time in it. Redirects are not followed: a token must not travel to an address that the catalog does not name.
 
+mod clock;
 mod fault;
 mod response;
 mod retry;
@@ -33,12 +34,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use http::{Method, StatusCode};
+use jiff::Timestamp;
 
 use super::auth::{Session, TokenCache};
 use super::config::CloudConfig;
 use super::error::Error;
 use super::request::{Repeat, Request, Service};
 
+use clock::Clock;
 use fault::refusal;
 pub use response::Response;
 use response::request_id;
@@ -58,6 +61,7 @@ struct Shared {
     sent: AtomicU64,
     session: tokio::sync::Mutex<Option<Arc<Session>>>,
     cache: TokenCache,
+    neutron_clock: Clock,
 }
 
 /// How a client behaves, apart from which cloud it speaks to.
@@ -116,12 +120,18 @@ impl Client {
         let http = transport::build(&config, &options)?;
         let cache = TokenCache::new(options.token_directory.clone(), &config);
         let (sent, session) = (AtomicU64::new(0), tokio::sync::Mutex::new(None));
-        Ok(Self { shared: Arc::new(Shared { config, options, http, sent, session, cache }) })
+        let neutron_clock = Clock::default();
+        Ok(Self { shared: Arc::new(Shared { config, options, http, sent, session, cache, neutron_clock }) })
     }
 
     /// The cloud that this client speaks to.
     pub fn config(&self) -> &CloudConfig {
         &self.shared.config
+    }
+
+    /// What Neutron's clock shows, by the `Date` of its last reply; `None` before there was one.
+    pub fn neutron_time(&self) -> Option<Timestamp> {
+        self.shared.neutron_clock.now()
     }
 
     /// How many requests were sent, logins and repeats included.
@@ -253,6 +263,9 @@ impl Client {
             Err(error) => return Outcome::NoReply(error.without_url()),
         };
         let (status, headers) = (answer.status(), answer.headers().clone());
+        if request.service == Service::Network {
+            self.shared.neutron_clock.set_by(&headers);
+        }
         match answer.bytes().await {
             Ok(body) => {
                 let (method, url) = (request.method.clone(), message.url.clone());

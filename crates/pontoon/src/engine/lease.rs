@@ -6,6 +6,9 @@
 //! behind; it runs out by itself, and at once for the next run on the same machine, which can see that the process is
 //! gone.
 //!
+//! The end of a lease is written and read by Neutron's clock, as the `Date` of its replies shows it: clocks of operators
+//! may differ by hours, and a lease that one of them believes to be over is still another one's.
+//!
 //! Whoever cannot renew it stops in time: an own lease that has run out may be somebody else's by now, and what was not
 //! answered is looked up before it is written again.
 
@@ -13,7 +16,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use pontoon_cloud::openstack::network::{NewSecurityGroup, SecurityGroup, SecurityGroupChange};
 use pontoon_cloud::openstack::{self, Client, Revision};
 use pontoon_cloud::site::lease_prefix;
@@ -40,6 +43,8 @@ pub(crate) struct Holder {
     pid: u32,
     /// How often its leases are renewed.
     renewal: Duration,
+    /// How far the machine's clock is ahead of the right time; looked at where Neutron tells no time.
+    ahead: SignedDuration,
 }
 
 impl Holder {
@@ -54,6 +59,7 @@ impl Holder {
             boot: boot(),
             pid: std::process::id(),
             renewal: RENEWAL,
+            ahead: SignedDuration::ZERO,
         }
     }
 
@@ -66,7 +72,20 @@ impl Holder {
             boot: "elsewhere".to_owned(),
             pid,
             renewal,
+            ahead: SignedDuration::ZERO,
         }
+    }
+
+    /// The same on a machine whose clock is ahead, or behind.
+    #[cfg(test)]
+    pub(crate) fn with_clock_ahead(self, ahead: SignedDuration) -> Self {
+        Self { ahead, ..self }
+    }
+
+    /// What time it is: Neutron's, and the machine's own only where its replies do not say.
+    fn now(&self, client: &Client) -> Timestamp {
+        let own = || Timestamp::now().checked_add(self.ahead).unwrap_or(Timestamp::MAX);
+        client.neutron_time().unwrap_or_else(own)
     }
 
     fn write(&self, stack: &str, until: Timestamp) -> String {
@@ -184,7 +203,8 @@ pub(crate) struct Lease {
 #[derive(Default)]
 struct State {
     lost: OnceLock<Loss>,
-    /// Until when nobody else can have taken it, in seconds since 1970.
+    /// Until when nobody else can have taken it, in seconds since 1970 by our own clock: how long it is, not when, is what
+    /// the cloud's clock and ours agree about.
     safe_until: AtomicI64,
 }
 
@@ -210,7 +230,7 @@ impl Lease {
             seen = true;
             let taken = match found {
                 None => create(&client, stack, &engine.holder).await,
-                Some(found) if found.is_over(Timestamp::now(), &engine.holder) => {
+                Some(found) if found.is_over(engine.holder.now(&client), &engine.holder) => {
                     renew(&client, &found.id, found.revision, stack, &engine.holder).await
                 }
                 Some(found) => return Err(held(stack, &found)),
@@ -242,7 +262,7 @@ impl Lease {
         }
         let client = &engine.site.openstack;
         match find(client, engine.site.stack()).await? {
-            Some(found) if found.is_over(Timestamp::now(), &engine.holder) => {
+            Some(found) if found.is_over(engine.holder.now(client), &engine.holder) => {
                 client.delete_security_group(&found.id).await
             }
             _ => Ok(()),
@@ -251,7 +271,7 @@ impl Lease {
 
     fn kept(client: Client, group: SecurityGroup, stack: &str, engine: &Engine<'_>) -> Self {
         let state = Arc::new(State::default());
-        state.safe_until.store(until().as_second(), Ordering::Relaxed);
+        state.safe_until.store(end_of_term(Timestamp::now()).as_second(), Ordering::Relaxed);
         let keeper = Keeper {
             client: client.clone(),
             id: group.id.clone(),
@@ -331,12 +351,13 @@ fn label(stack: &str) -> String {
     format!("{stack}-lease")
 }
 
-fn until() -> Timestamp {
-    Timestamp::now().checked_add(TERM).unwrap_or(Timestamp::MAX)
+/// When a lease ends that is taken at this moment.
+fn end_of_term(now: Timestamp) -> Timestamp {
+    now.checked_add(TERM).unwrap_or(Timestamp::MAX)
 }
 
 async fn create(client: &Client, stack: &str, holder: &Holder) -> Result<SecurityGroup, openstack::Error> {
-    let group = NewSecurityGroup { name: label(stack), description: holder.write(stack, until()) };
+    let group = NewSecurityGroup { name: label(stack), description: holder.write(stack, end_of_term(holder.now(client))) };
     client.create_security_group(&group).await
 }
 
@@ -347,8 +368,8 @@ async fn renew(
     stack: &str,
     holder: &Holder,
 ) -> Result<SecurityGroup, openstack::Error> {
-    let change =
-        SecurityGroupChange { description: Some(holder.write(stack, until())), ..SecurityGroupChange::default() };
+    let description = holder.write(stack, end_of_term(holder.now(client)));
+    let change = SecurityGroupChange { description: Some(description), ..SecurityGroupChange::default() };
     client.update_security_group(id, &change, revision).await
 }
 
@@ -378,7 +399,7 @@ impl Keeper {
                 }
                 renew(&self.client, &self.id, revision, &self.stack, &self.holder).await.map(Some)
             };
-            let safe_until = until().as_second();
+            let safe_until = end_of_term(Timestamp::now()).as_second();
             match turn.await {
                 Ok(Some(group)) => {
                     revision = group.revision_number;

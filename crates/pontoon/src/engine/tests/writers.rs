@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use pontoon_cloud::openstack::network::NewSecurityGroup;
 use pontoon_sim::world::faults::{Effect, Fault, When};
 use tokio::sync::Notify;
@@ -64,6 +64,40 @@ async fn nothing_is_written_while_somebody_elsewhere_holds_the_lease() {
     assert!(report.failures[0].contains("is being changed by eve@elsewhere (process 7)"), "{report:?}");
     assert_eq!(bench.writes_after(before), Vec::<String>::new());
     assert_eq!(leases(&bench), 1);
+}
+
+#[tokio::test]
+async fn clocks_of_operators_may_differ_by_an_hour() {
+    let (hour, none) = (SignedDuration::from_hours(1), SignedDuration::ZERO);
+    for (first_ahead, second_ahead) in [(-hour, none), (hour, none), (none, hour), (hour, -hour)] {
+        let bench = Bench::new().await;
+        let stack = example("blog", &[]);
+        let slow = When::Matches { method: "POST".to_owned(), path: "/servers$".to_owned() };
+        bench.cloud.world().add_fault(Fault { when: slow, then: Effect::Delay { milliseconds: 1500 }, count: 1 });
+        let leased = Arc::new(Notify::new());
+        let seen = leased.clone();
+        bench.watch(move |attempt| {
+            if attempt.method == "POST" && attempt.url.ends_with("/ports") {
+                seen.notify_one();
+            }
+        });
+        let first = Holder::elsewhere("eve", 7, LONG).with_clock_ahead(first_ahead);
+        let second = async {
+            leased.notified().await;
+            bench.up_as(&stack, Holder::elsewhere("bob", 8, LONG).with_clock_ahead(second_ahead)).await
+        };
+        let (first, second) = tokio::join!(bench.up_as(&stack, first), second);
+        assert_eq!(first.outcome, RunOutcome::Converged, "{first_ahead} and {second_ahead}: {first:?}");
+        assert_eq!(second.outcome, RunOutcome::Failed, "{first_ahead} and {second_ahead}: {second:?}");
+        assert!(second.failures[0].contains("is being changed by eve@elsewhere"), "{second:?}");
+
+        // Who is gone is succeeded when the lease is over by the cloud's clock, whatever the successor's shows.
+        self::leased(&bench, "elsewhere", 9, -1).await;
+        let late = Holder::elsewhere("bob", 8, LONG).with_clock_ahead(second_ahead);
+        let report = bench.up_as(&example("blog", &["services.hugo.limits.cpu=1"]), late).await;
+        assert_eq!(report.outcome, RunOutcome::Converged, "{second_ahead}: {report:?}");
+        assert_eq!(leases(&bench), 0);
+    }
 }
 
 #[tokio::test]

@@ -17,12 +17,15 @@
 //!   wire        bytes and messages: msgpack, compound, checksum, compression, labels, encryption
 //! ```
 //!
+//! A running agent is asked by `rpc`, Serf's protocol for that: by the real command line as by our own.
+//!
 //! `wire`, `swim` and `serf` are pure: they take a time and an input, and hand back outputs. They have no socket, no
 //! clock and no global source of chance, so a whole ring runs in virtual time from one seed and gives the same trace
 //! each time. Nothing here knows Pontoon.
 
 #[cfg(feature = "driver")]
 pub mod driver;
+pub mod rpc;
 pub mod serf;
 pub mod simulation;
 pub mod swim;

@@ -4,12 +4,28 @@
 #[derive(Debug, Default)]
 pub(crate) struct Writer {
     bytes: Vec<u8>,
+    dialect: Dialect,
+}
+
+/// Which msgpack is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Dialect {
+    /// Strings and bytes are one type, as members send them to each other.
+    #[default]
+    Raw,
+    /// Bytes have a type of their own, as agents and their clients speak (`WriteExt`).
+    Extended,
 }
 
 impl Writer {
     /// Behind these bytes.
     pub(crate) const fn after(bytes: Vec<u8>) -> Self {
-        Self { bytes }
+        Self { bytes, dialect: Dialect::Raw }
+    }
+
+    /// For an agent or its client.
+    pub(crate) const fn extended() -> Self {
+        Self { bytes: Vec::new(), dialect: Dialect::Extended }
     }
 
     /// All that was written.
@@ -45,14 +61,22 @@ impl Writer {
 
     /// A string, or the name of a field.
     pub(crate) fn text(&mut self, text: &str) -> &mut Self {
-        self.raw(text.as_bytes())
+        match u8::try_from(text.len()) {
+            Ok(length) if length < 32 => self.bytes.push(0xa0 | length),
+            Ok(length) if self.dialect == Dialect::Extended => self.bytes.extend_from_slice(&[0xd9, length]),
+            _ => self.long(text.len(), 0xda, 0xdb),
+        }
+        self.bytes.extend_from_slice(text.as_bytes());
+        self
     }
 
-    /// Bytes, in the form that programs with an old codec can read.
+    /// Bytes.
     pub(crate) fn raw(&mut self, bytes: &[u8]) -> &mut Self {
-        match u8::try_from(bytes.len()) {
-            Ok(length) if length < 32 => self.bytes.push(0xa0 | length),
-            _ => self.long(bytes.len(), 0xda, 0xdb),
+        match (self.dialect, u8::try_from(bytes.len())) {
+            (Dialect::Raw, Ok(length)) if length < 32 => self.bytes.push(0xa0 | length),
+            (Dialect::Raw, _) => self.long(bytes.len(), 0xda, 0xdb),
+            (Dialect::Extended, Ok(length)) => self.bytes.extend_from_slice(&[0xc4, length]),
+            (Dialect::Extended, Err(_)) => self.long(bytes.len(), 0xc5, 0xc6),
         }
         self.bytes.extend_from_slice(bytes);
         self

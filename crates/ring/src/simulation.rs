@@ -31,7 +31,7 @@ use bytes::Bytes;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-pub use self::faults::{Slowness, WakeOrder};
+pub use self::faults::{Part, Slowness};
 pub use self::machine::{Announces, Birth, Machine};
 pub use self::network::Network;
 pub use self::referee::{Check, Death, Violation};
@@ -89,6 +89,8 @@ struct Member<M> {
     /// Whether it gets no time to run at present.
     paused: bool,
     backlog: VecDeque<Input>,
+    /// What it wants done and nobody does yet.
+    outbox: Vec<Output>,
     /// Whether no datagram reaches it.
     deaf: bool,
     left: bool,
@@ -184,6 +186,7 @@ impl<M: Machine> Simulation<M> {
             slowness: None,
             paused: false,
             backlog: VecDeque::new(),
+            outbox: Vec::new(),
             deaf: false,
             left: false,
             wake: None,
@@ -282,7 +285,8 @@ impl<M: Machine> Simulation<M> {
     fn wake(&mut self, index: usize) {
         let now = self.local_time(index);
         let Some(member) = self.members.get_mut(index) else { return };
-        if member.paused || member.wake != Some(self.now) {
+        let timers_run = member.slowness.is_some_and(|slowness| slowness.part == Part::Network);
+        if member.paused && !timers_run || member.wake != Some(self.now) {
             return;
         }
         member.wake = None;
@@ -297,7 +301,10 @@ impl<M: Machine> Simulation<M> {
     /// Does what a member wants done, and arranges for its waking.
     fn settle(&mut self, index: usize) {
         while let Some(output) = self.members.get_mut(index).and_then(|member| member.machine.as_mut()?.poll()) {
-            self.put_out(index, output);
+            match self.members.get_mut(index) {
+                Some(member) if member.paused => member.outbox.push(output),
+                _ => self.put_out(index, output),
+            }
         }
         let Some(member) = self.members.get_mut(index) else { return };
         let Some(machine) = member.machine.as_mut() else { return };

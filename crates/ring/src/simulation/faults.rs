@@ -7,24 +7,28 @@ use rand::Rng;
 use super::{Event, Machine, Simulation};
 use crate::swim::Input;
 
-/// A member that gets no time to run now and then: Lifeguard's case. What comes meanwhile waits, and is too late.
+/// A member that stands still now and then: Lifeguard's case. What comes meanwhile waits, and is too late.
 #[derive(Clone, Copy, Debug)]
 pub struct Slowness {
-    /// How long it is stopped, at least and at most.
+    /// What stands still.
+    pub part: Part,
+    /// How long, at least and at most.
     pub stopped: (Duration, Duration),
     /// How long it runs in between.
     pub running: (Duration, Duration),
-    /// What it looks at first when it runs again.
-    pub order: WakeOrder,
 }
 
-/// What a member looks at first that was stopped.
+/// What of a member stands still.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum WakeOrder {
-    /// What has come: what our driver promises.
-    DatagramsFirst,
-    /// Its timers: what happens to a program that leaves it to chance, on a bad day.
-    TimersFirst,
+pub enum Part {
+    /// All of it. When it runs again it looks first at what has come, as our driver promises.
+    Process,
+    /// All of it. When it runs again it looks first at its timers: a program that leaves the order to chance, on a bad
+    /// day.
+    ProcessTimersFirst,
+    /// What it sends and receives, while its timers go on: an overloaded queue, or the blocked agents on which
+    /// Lifeguard was measured.
+    Network,
 }
 
 impl<M: Machine> Simulation<M> {
@@ -37,6 +41,7 @@ impl<M: Machine> Simulation<M> {
             member.paused = false;
             member.slowness = None;
             member.backlog.clear();
+            member.outbox.clear();
             self.referee.went(index, now);
         }
     }
@@ -151,8 +156,10 @@ impl<M: Machine> Simulation<M> {
         member.wake = None;
         let slowness = member.slowness;
         let inputs = std::mem::take(&mut member.backlog);
-        let timers_first = slowness.is_some_and(|slowness| slowness.order == WakeOrder::TimersFirst);
-        if timers_first {
+        for output in std::mem::take(&mut member.outbox) {
+            self.put_out(index, output);
+        }
+        if slowness.is_some_and(|slowness| slowness.part == Part::ProcessTimersFirst) {
             self.tick_if_due(index, now);
         }
         for input in inputs {

@@ -16,6 +16,7 @@ mod persist;
 mod server;
 mod text;
 pub mod world;
+mod zed;
 
 pub use cloud::{Cloud, Error, Shared, WorldHandle};
 pub use config::{Config, Console, Delays, NetworkOwner, Quotas};

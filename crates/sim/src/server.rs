@@ -90,6 +90,12 @@ async fn answer(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Respo
     if fault == Some(Effect::CloseAfterHandling) {
         return Err(Closed);
     }
+    let reply = match reply.status {
+        StatusCode::UNAUTHORIZED => {
+            reply.with("www-authenticate", format!("Keystone uri=\"{}/identity\"", shared.endpoint))
+        }
+        _ => reply,
+    };
     Ok(render(reply, service))
 }
 

@@ -5,8 +5,13 @@ use base64::engine::general_purpose::STANDARD;
 
 /// The text behind base64 (line breaks allowed), or nothing where it is neither.
 pub(crate) fn from_base64(encoded: &str) -> Option<String> {
+    String::from_utf8(bytes_from_base64(encoded)?).ok()
+}
+
+/// The bytes behind base64 (line breaks allowed).
+pub(crate) fn bytes_from_base64(encoded: &str) -> Option<Vec<u8>> {
     let packed: String = encoded.chars().filter(|letter| !letter.is_whitespace()).collect();
-    String::from_utf8(STANDARD.decode(packed).ok()?).ok()
+    STANDARD.decode(packed).ok()
 }
 
 /// The pairs of a query string, decoded, in order and with repetitions.

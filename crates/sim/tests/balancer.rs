@@ -71,7 +71,7 @@ async fn a_balancer_that_is_being_made_is_immutable() {
     let path = format!("{BALANCERS}/{balancer}");
     let answer = client.call("PUT", &path, json!({ "loadbalancer": { "name": "x" } })).await;
     assert_eq!(answer.status, 409);
-    let words = format!("Load Balancer {balancer} is immutable and cannot be updated.");
+    let words = format!("Invalid state PENDING_CREATE of loadbalancer resource {balancer}");
     assert_eq!(answer.body, json!({ "faultcode": "Client", "faultstring": words, "debuginfo": null }));
     assert_eq!(client.call("DELETE", &format!("{path}?cascade=true"), Value::Null).await.status, 409);
 }

@@ -15,12 +15,13 @@ pub fn answer(world: &mut World, call: &Call) -> Result<Reply, Refusal> {
         ("POST", ["v3", "auth", "tokens"]) => {
             let token = authenticate(world, call)?;
             let with_catalog = call.query("nocatalog").is_none();
-            Ok(Reply::json(201, token_body(world, &token, call, with_catalog)).with("x-subject-token", token.id))
+            let body = token_body(world, &token, call, with_catalog);
+            Ok(Reply::json(201, body).with("x-subject-token", token.id).with("vary", "X-Auth-Token"))
         }
         ("GET" | "HEAD", ["v3", "auth", "tokens"]) => {
             call.caller(world)?;
             let subject = call.header("x-subject-token").and_then(|id| world.tokens.get(id)).cloned();
-            let token = subject.ok_or_else(|| not_found("token", "given"))?;
+            let token = subject.ok_or_else(|| Refusal::new(404, "NotFound", "Failed to validate token"))?;
             Ok(Reply::ok(token_body(world, &token, call, true)).with("x-subject-token", token.id))
         }
         ("DELETE", ["v3", "auth", "tokens"]) => {
@@ -88,17 +89,25 @@ fn known_caller(
                 project_id: caller.project_id.clone(),
                 description: field("description").unwrap_or_default(),
             };
+            let twin = |old: &ApplicationCredential| old.user_id == caller.user_id && old.name == credential.name;
+            if world.application_credentials.values().any(twin) {
+                let message = format!(
+                    "Conflict occurred attempting to store application_credential - Duplicate entry found with name {}.",
+                    credential.name
+                );
+                return Err(Refusal::new(409, "Conflict", message));
+            }
             let body = credential_body(&credential, Secret::Shown);
             world.application_credentials.insert(credential.id.clone(), credential);
             Ok(Reply::json(201, json!({ "application_credential": body })))
         }
         ("GET", ["users", user, "application_credentials", id]) if *user == caller.user_id => {
             let credential =
-                world.application_credentials.get(*id).ok_or_else(|| not_found("application credential", id))?;
+                world.application_credentials.get(*id).ok_or_else(|| not_found("Application Credential", id))?;
             Ok(Reply::ok(json!({ "application_credential": credential_body(credential, Secret::Hidden) })))
         }
         ("DELETE", ["users", user, "application_credentials", id]) if *user == caller.user_id => {
-            world.application_credentials.shift_remove(*id).ok_or_else(|| not_found("application credential", id))?;
+            world.application_credentials.shift_remove(*id).ok_or_else(|| not_found("Application Credential", id))?;
             Ok(Reply::empty(204))
         }
         ("GET", ["projects" | "users" | "domains", id]) => Err(not_found("resource", id)),

@@ -20,8 +20,17 @@ const CONTROLS: [&str; 10] = [
     "not-tags-any",
 ];
 
+/// How a service writes the links of a page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Links {
+    /// Where a limit was given: back, always; on, after a full page. They keep the filters.
+    Neutron,
+    /// Always a list of them: back, after a marker; on, after a full page. They forget the filters.
+    Octavia,
+}
+
 /// The reply to a list request. `path` is the list's own path below the base, for links.
-pub fn list(mut items: Vec<Value>, plural: &str, path: &str, call: &Call) -> Result<Reply, Refusal> {
+pub fn list(mut items: Vec<Value>, plural: &str, path: &str, links: Links, call: &Call) -> Result<Reply, Refusal> {
     check_filters(&items, call)?;
     items.retain(|item| matches(item, &call.query));
     sort(&mut items, &call.query);
@@ -34,23 +43,59 @@ pub fn list(mut items: Vec<Value>, plural: &str, path: &str, call: &Call) -> Res
             })?;
         items.drain(..=at);
     }
-    let limit = call.query("limit").and_then(|limit| limit.parse::<usize>().ok()).filter(|limit| *limit > 0);
+    let limit = limit(links, call)?;
     let mut body = Map::new();
-    if let Some(limit) = limit.filter(|limit| *limit < items.len()) {
-        items.truncate(limit);
-        let last = items.last().and_then(|item| item.get("id")).and_then(Value::as_str).unwrap_or_default();
-        let others: Vec<String> = call
-            .query
-            .iter()
-            .filter(|(key, _)| key != "marker")
-            .map(|(key, value)| format!("{}={}", percent_encoded(key), percent_encoded(value)))
-            .collect();
-        let href = format!("{}{path}?{}&marker={last}", call.base, others.join("&"));
-        body.insert(format!("{plural}_links"), json!([{ "rel": "next", "href": href }]));
-    }
+    items.truncate(limit.unwrap_or(usize::MAX));
+    let written = page_links(&items, limit, path, links, call);
     let items = items.into_iter().map(|item| only_fields(item, &call.query)).collect();
-    body.shift_insert(0, plural.to_owned(), Value::Array(items));
+    body.insert(plural.to_owned(), Value::Array(items));
+    if limit.is_some() || links == Links::Octavia {
+        body.insert(format!("{plural}_links"), written.into());
+    }
     Ok(Reply::ok(Value::Object(body)))
+}
+
+/// How many items the caller wants at most; zero is no limit.
+fn limit(links: Links, call: &Call) -> Result<Option<usize>, Refusal> {
+    let Some(given) = call.query("limit") else { return Ok(None) };
+    let limit = given.parse::<usize>().map_err(|_| match links {
+        Links::Neutron => Refusal::new(
+            400,
+            "BadRequest",
+            format!("Bad limit request: Limit must be an integer 0 or greater and not '{given}'."),
+        ),
+        Links::Octavia => {
+            Refusal::new(400, "InvalidLimit", format!("Supplied pagination limit '{given}' is not valid."))
+        }
+    })?;
+    Ok((limit > 0).then_some(limit))
+}
+
+/// The links of a page. Neither service looks whether anything follows a full one.
+fn page_links(page: &[Value], limit: Option<usize>, path: &str, links: Links, call: &Call) -> Vec<Value> {
+    let Some(limit) = limit else { return Vec::new() };
+    let kept = |key: &str| match links {
+        Links::Neutron => !matches!(key, "marker" | "page_reverse"),
+        Links::Octavia => matches!(key, "limit" | "sort" | "sort_key"),
+    };
+    let kept: Vec<String> = call
+        .query
+        .iter()
+        .filter(|(key, _)| kept(key))
+        .map(|(key, value)| format!("{}={}", percent_encoded(key), percent_encoded(value)))
+        .collect();
+    let link = |rel: &str, item: Option<&Value>, more: &str| {
+        let id = item.and_then(|item| item.get("id")).and_then(Value::as_str);
+        let marker = id.map(|id| format!("&marker={id}")).unwrap_or_default();
+        json!({ "rel": rel, "href": format!("{}{path}?{}{marker}{more}", call.base, kept.join("&")) })
+    };
+    let next = (page.len() >= limit).then(|| link("next", page.last(), ""));
+    let back = || link("previous", page.first(), "&page_reverse=True");
+    match links {
+        Links::Neutron => next.into_iter().chain([back()]).collect(),
+        Links::Octavia if page.is_empty() => Vec::new(),
+        Links::Octavia => call.query("marker").map(|_| back()).into_iter().chain(next).collect(),
+    }
 }
 
 /// The item with the fields asked for.

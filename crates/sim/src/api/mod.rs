@@ -9,6 +9,7 @@ pub mod keystone;
 pub mod listing;
 pub mod neutron;
 pub mod nova;
+mod nova_schema;
 pub mod nova_server;
 pub mod octavia;
 pub mod octavia_view;
@@ -100,8 +101,15 @@ impl Service {
         let Refusal { kind, message, .. } = refusal;
         let title = status.canonical_reason().unwrap_or("Error");
         let body = match self {
+            // A token is checked before a service is reached, by the same middleware for all of them.
+            _ if status == StatusCode::UNAUTHORIZED => {
+                json!({ "error": { "code": refusal.status, "title": title, "message": message } })
+            }
             Self::Neutron => json!({ "NeutronError": { "type": kind, "message": message, "detail": "" } }),
-            Self::Octavia => json!({ "faultcode": "Client", "faultstring": message, "debuginfo": null }),
+            Self::Octavia => {
+                let party = if status.is_server_error() { "Server" } else { "Client" };
+                json!({ "faultcode": party, "faultstring": message, "debuginfo": null })
+            }
             Self::Nova => json!({ (nova_fault(refusal.status)): { "code": refusal.status, "message": message } }),
             Self::Keystone => json!({ "error": { "code": refusal.status, "title": title, "message": message } }),
             Self::Glance => {

@@ -1,8 +1,9 @@
 //! Neutron v2.0: one table of resources, each with the same five verbs, tags, revisions and bulk creation.
 
-use super::listing::{list, only_fields};
+use super::listing::{Links, list, only_fields};
 use super::view::{extend, without};
 use super::{Call, Reply, no_such_resource};
+use crate::world::security::RuleOrigin;
 use crate::world::{Attributes, Caller, Meta, Refusal, World};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -95,7 +96,7 @@ impl Kind {
         match (method, path.as_slice()) {
             ("GET", []) => {
                 let link = format!("/v2.0/{}", self.plural().replace('_', "-"));
-                list(self.views(world, caller), self.plural(), &link, call)
+                list(self.views(world, caller), self.plural(), &link, Links::Neutron, call)
             }
             ("POST", []) => self.create(world, caller, call),
             ("GET", [id]) => {
@@ -105,6 +106,11 @@ impl Kind {
             ("PUT", [id]) => {
                 self.check_revision(world, caller, id, call)?;
                 let given = call.object(self.singular())?;
+                let before = self.view(world, caller, id)?;
+                if let Some(name) = given.keys().find(|name| self.read_only().contains(&name.as_str())) {
+                    return Err(Refusal::invalid(format!("Cannot update read-only attribute {name}")));
+                }
+                let meta = self.meta(world, id).cloned();
                 match self {
                     Self::Network => world.update_network(caller, id, &given),
                     Self::Subnet => world.update_subnet(caller, id, &given),
@@ -114,6 +120,10 @@ impl Kind {
                     Self::FloatingIp => world.update_floating_ip(caller, id, &given),
                     Self::Rule => Err(no_such_resource()),
                 }?;
+                let unchanged = same_but_for_its_revision(&before, &self.view(world, caller, id)?);
+                if let (true, Some(old), Some(meta)) = (unchanged, meta, self.meta(world, id)) {
+                    *meta = old;
+                }
                 Ok(Reply::ok(json!({ self.singular(): self.view(world, caller, id)? })))
             }
             ("DELETE", [id]) => {
@@ -142,6 +152,21 @@ impl Kind {
             }
             _ => Err(no_such_resource()),
         }
+    }
+
+    /// Attributes that a request cannot change.
+    fn read_only(self) -> Vec<&'static str> {
+        let own: &[&str] = match self {
+            Self::Network => &["status", "subnets"],
+            Self::Subnet => &["network_id", "cidr", "ip_version", "subnetpool_id"],
+            Self::Port => &["status", "network_id"],
+            Self::SecurityGroup => &["security_group_rules"],
+            Self::Router => &["status"],
+            Self::FloatingIp => &["status", "floating_network_id", "floating_ip_address", "router_id"],
+            Self::Rule => &[],
+        };
+        let all = ["id", "tenant_id", "project_id", "created_at", "updated_at", "revision_number", "tags"];
+        all.into_iter().chain(own.iter().copied()).collect()
     }
 
     /// One object, or several as one: where one of them is refused, none is made.
@@ -197,24 +222,37 @@ impl Kind {
                     .filter(|subnet| subnet.network_id == id)
                     .map(|subnet| subnet.meta.id.as_str())
                     .collect();
-                extend(
+                let view = extend(
                     object(network),
                     json!({ "subnets": subnets, "availability_zones": ["nova"], "availability_zone_hints": [], "ipv4_address_scope": null,
-                            "ipv6_address_scope": null, "is_default": false, "dns_domain": "" }),
-                )
+                            "ipv6_address_scope": null }),
+                );
+                let view = if network.external { extend(view, json!({ "is_default": false })) } else { view };
+                with_extension(world, view, "dns-integration", json!({ "dns_domain": "" }))
             }
-            Self::Subnet => extend(
-                object(world.subnet(caller, id)?),
-                json!({ "ipv6_ra_mode": null, "ipv6_address_mode": null, "subnetpool_id": null, "service_types": [], "segment_id": null,
-                        "dns_publish_fixed_ip": false }),
-            ),
+            Self::Subnet => {
+                let view = extend(
+                    object(world.subnet(caller, id)?),
+                    json!({ "ipv6_ra_mode": null, "ipv6_address_mode": null, "subnetpool_id": null, "service_types": [] }),
+                );
+                let view = with_extension(world, view, "segment", json!({ "segment_id": null }));
+                with_extension(world, view, "subnet-dns-publish-fixed-ip", json!({ "dns_publish_fixed_ip": false }))
+            }
             Self::Port => {
                 let port = world.port(caller, id)?;
-                let mut view = extend(
-                    object(port),
-                    json!({ "binding:host_id": "", "extra_dhcp_opts": [], "dns_assignment": [], "dns_domain": "", "qos_policy_id": null,
-                            "propagate_uplink_status": true, "qos_network_policy_id": null }),
-                );
+                // Where a port is bound is for administrators: there is no `binding:host_id` here.
+                let mut view = extend(object(port), json!({ "extra_dhcp_opts": [] }));
+                without(&mut view, "dns_name");
+                let dns = json!({ "dns_name": port.dns_name, "dns_assignment": [] });
+                let qos = json!({ "qos_policy_id": null, "qos_network_policy_id": null });
+                for (alias, more) in [
+                    ("dns-integration", dns),
+                    ("dns-domain-ports", json!({ "dns_domain": "" })),
+                    ("qos", qos),
+                    ("uplink-status-propagation", json!({ "propagate_uplink_status": true })),
+                ] {
+                    view = with_extension(world, view, alias, more);
+                }
                 if !world.settings.extensions.contains("allowed-address-pairs") {
                     without(&mut view, "allowed_address_pairs");
                 }
@@ -234,13 +272,26 @@ impl Kind {
                 extend(object(group), json!({ "security_group_rules": rules }))
             }
             Self::Rule => {
-                let mut view = object(world.rule(caller, id)?);
+                let rule = world.rule(caller, id)?;
+                let mut view = object(rule);
                 without(&mut view, "name");
-                extend(view, json!({ "normalized_cidr": null, "belongs_to_default_sg": false }))
+                without(&mut view, "origin");
+                let position = world.security_group_rules.get_index_of(id).unwrap_or_default();
+                view = extend(
+                    view,
+                    json!({ "normalized_cidr": rule.normalized_range(), "standard_attr_id": position + 1 }),
+                );
+                if rule.origin == RuleOrigin::Group {
+                    view["description"] = Value::Null;
+                }
+                let default =
+                    world.security_groups.get(&rule.security_group_id).map(|group| group.meta.name == "default");
+                let more = json!({ "belongs_to_default_sg": default });
+                with_extension(world, view, "security-groups-rules-belongs-to-default-sg", more)
             }
             Self::Router => extend(
                 object(world.router(caller, id)?),
-                json!({ "availability_zones": ["nova"], "availability_zone_hints": [], "flavor_id": null, "distributed": false, "ha": false }),
+                json!({ "availability_zones": ["nova"], "availability_zone_hints": [], "flavor_id": null }),
             ),
             Self::FloatingIp => {
                 let floating = world.floating_ip(caller, id)?;
@@ -251,8 +302,13 @@ impl Kind {
                             "device_owner": port.device_owner })
                 });
                 let mut view = object(floating);
-                without(&mut view, "name");
-                extend(view, json!({ "port_details": details, "port_forwardings": [], "qos_policy_id": null }))
+                for hidden in ["name", "dns_name", "dns_domain"] {
+                    without(&mut view, hidden);
+                }
+                view = extend(view, json!({ "port_details": details, "port_forwardings": [] }));
+                view = with_extension(world, view, "qos-fip", json!({ "qos_policy_id": null }));
+                let dns = json!({ "dns_name": floating.dns_name, "dns_domain": floating.dns_domain });
+                with_extension(world, view, "dns-integration", dns)
             }
         })
     }
@@ -260,10 +316,14 @@ impl Kind {
     /// `If-Match: revision_number=N` holds or the request is refused with 412.
     fn check_revision(self, world: &World, caller: &Caller, id: &str, call: &Call) -> Result<(), Refusal> {
         let Some(condition) = call.header("if-match") else { return Ok(()) };
-        let wanted = condition.trim().strip_prefix("revision_number=").and_then(|number| number.parse::<u64>().ok());
-        let (true, Some(wanted)) = (world.settings.extensions.contains("revision-if-match"), wanted) else {
-            return Err(Refusal::invalid("Invalid constraint in If-Match header, revision_number=N expected."));
-        };
+        let bad = |reason: &str| Refusal::new(400, "BadRequest", format!("Bad if-match request: {reason}."));
+        // A condition of another kind is not Neutron's business.
+        let Some(wanted) = condition.trim().strip_prefix("revision_number=") else { return Ok(()) };
+        if !world.settings.extensions.contains("revision-if-match") {
+            return Err(bad("This server does not support constraining operations based on revision numbers"));
+        }
+        let form = "Revision number etag must be in the format of revision_number=<int>";
+        let wanted: u64 = wanted.parse().map_err(|_| bad(form))?;
         let current = self.view(world, caller, id)?.get("revision_number").and_then(Value::as_u64);
         if current == Some(wanted) {
             return Ok(());
@@ -293,14 +353,18 @@ impl Kind {
                 };
             }
             ("PUT", []) => {
-                let mut tags: Vec<String> = serde_json::from_value(call.body["tags"].clone())
-                    .map_err(|_| Refusal::invalid("Invalid tags body."))?;
-                tags.sort();
-                tags.dedup();
-                if let Some(long) = tags.iter().find(|tag| tag.len() > 255 || tag.is_empty()) {
-                    return Err(Refusal::invalid(format!(
-                        "Invalid input for tags. Reason: '{long}' is no tag of 1 to 255 characters."
-                    )));
+                let bad = |reason: String| {
+                    Refusal::new(400, "InvalidInput", format!("Invalid input for operation: {reason}."))
+                };
+                let tags: Vec<String> = serde_json::from_value(call.body["tags"].clone())
+                    .map_err(|_| bad("Invalid tags body".to_owned()))?;
+                if let Some(twice) =
+                    tags.iter().enumerate().find(|(at, tag)| tags.iter().take(*at).any(|old| old == *tag))
+                {
+                    return Err(bad(format!("Duplicate items in the list: '{}'", twice.1)));
+                }
+                if let Some(long) = tags.iter().find(|tag| tag.chars().count() > 255) {
+                    return Err(bad(format!("'{long}' exceeds maximum length of 255")));
                 }
                 meta.tags.clone_from(&tags);
                 meta.touch(now);
@@ -368,6 +432,22 @@ fn extension(alias: &str) -> Value {
 fn versions(call: &Call) -> Value {
     let href = format!("{}/v2.0/", call.base);
     json!({ "versions": [{ "id": "v2.0", "status": "CURRENT", "links": [{ "rel": "self", "href": href }] }] })
+}
+
+/// Whether two looks at an object show the same, its revision and the moment of its change apart.
+fn same_but_for_its_revision(before: &Value, after: &Value) -> bool {
+    let bare = |view: &Value| {
+        let mut view = view.clone();
+        without(&mut view, "revision_number");
+        without(&mut view, "updated_at");
+        view
+    };
+    bare(before) == bare(after)
+}
+
+/// With the fields that an extension brings, where it is on.
+fn with_extension(world: &World, view: Value, alias: &str, more: Value) -> Value {
+    if world.settings.extensions.contains(alias) { extend(view, more) } else { view }
 }
 
 /// The object's own fields, with the old word for its project beside the new one.

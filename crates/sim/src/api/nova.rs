@@ -1,13 +1,14 @@
 //! Nova v2.1: microversions, flavors, key pairs, server groups and limits. Servers are in [`super::nova_server`].
 
+use super::nova_schema::field;
 use super::{Call, Reply, no_such_resource, nova_server};
 use crate::world::compute::{Flavor, Keypair, ServerGroup, keypair_key};
-use crate::world::{Caller, Refusal, World, new_id};
+use crate::world::{Attributes, Caller, Refusal, World, new_id};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
-/// The newest minor version that is kept: 2.96.
-const NEWEST: u32 = 96;
+/// The newest minor version that is kept: that of Zed, 2.93.
+const NEWEST: u32 = 93;
 
 /// Answers a request to `/compute`.
 pub fn answer(world: &mut World, call: &Call) -> Result<Reply, Refusal> {
@@ -88,7 +89,7 @@ fn microversion(call: &Call) -> Result<u32, Refusal> {
         Refusal::new(
             400,
             "badRequest",
-            format!("API Version String '{asked}' is of invalid format. Must be of format MajorNum.MinorNum."),
+            format!("API Version String {asked} is of invalid format. Must be of format MajorNum.MinorNum."),
         )
     })?;
     if (1..=NEWEST).contains(&minor) {
@@ -218,7 +219,7 @@ fn server_groups(world: &mut World, caller: &Caller, call: &Call, path: &[&str],
                     matches!(*policy, "affinity" | "anti-affinity")
                         || (minor >= 15 && matches!(*policy, "soft-affinity" | "soft-anti-affinity"))
                 })
-                .ok_or_else(|| Refusal::new(400, "badRequest", "Invalid input for field/attribute policy."))?;
+                .ok_or_else(|| odd_policy(&given, minor))?;
             let group = ServerGroup {
                 id: new_id(),
                 name: given.get("name").and_then(Value::as_str).unwrap_or_default().to_owned(),
@@ -243,6 +244,12 @@ fn server_groups(world: &mut World, caller: &Caller, call: &Call, path: &[&str],
         }
         _ => Err(no_such_resource()),
     }
+}
+
+fn odd_policy(given: &Attributes, minor: u32) -> Refusal {
+    let policy = given.get("policy").and_then(Value::as_str).filter(|_| minor >= 64).unwrap_or_default();
+    let known = "['anti-affinity', 'affinity', 'soft-anti-affinity', 'soft-affinity']";
+    field("policy", policy, &format!("'{policy}' is not one of {known}"))
 }
 
 fn group_view(world: &World, group: &ServerGroup, minor: u32) -> Value {

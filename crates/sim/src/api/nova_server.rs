@@ -1,5 +1,6 @@
 //! Nova's servers: lists, creation, deletion, tags, metadata and actions.
 
+use super::nova_schema::{check_server, check_tags};
 use super::{Call, Reply, no_such_resource};
 use crate::config::Console;
 use crate::text::percent_encoded;
@@ -94,8 +95,10 @@ fn list(world: &World, caller: &Caller, call: &Call, minor: u32, detail: Detail)
         None => PAGE,
     };
     let mut body = json!({ "servers": [] });
-    if servers.len() > limit.min(PAGE) {
-        servers.truncate(limit.min(PAGE));
+    let limit = limit.min(PAGE);
+    servers.truncate(limit);
+    // Nova does not look whether anything follows a full page.
+    if limit > 0 && servers.len() == limit {
         let others: Vec<String> = call
             .query
             .iter()
@@ -148,18 +151,8 @@ fn new_server(call: &Call, minor: u32) -> Result<NewServer, Refusal> {
     let bad = |message: &str| Refusal::new(400, "badRequest", message);
     let given = call.object("server").map_err(|refusal| bad(&refusal.message))?;
     let field = |name: &str| given.get(name).and_then(Value::as_str).map(str::to_owned);
-    for (name, since) in [("tags", 52), ("description", 19), ("hostname", 90)] {
-        if given.contains_key(name) && minor < since {
-            return Err(bad(&format!("Additional properties are not allowed ('{name}' was unexpected)")));
-        }
-    }
-    if minor >= 57 && given.contains_key("personality") {
-        return Err(bad("Additional properties are not allowed ('personality' was unexpected)"));
-    }
+    check_server(&given, minor)?;
     let networks = match given.get("networks") {
-        None if minor >= 37 => {
-            return Err(bad("Invalid input for field/attribute server. 'networks' is a required property"));
-        }
         Some(Value::Array(list)) => list.iter().filter_map(Value::as_object).cloned().collect(),
         _ => Vec::new(),
     };
@@ -175,9 +168,7 @@ fn new_server(call: &Call, minor: u32) -> Result<NewServer, Refusal> {
     check_tags(&tags)?;
     let groups = given.get("security_groups").and_then(Value::as_array).into_iter().flatten();
     Ok(NewServer {
-        name: field("name")
-            .filter(|name| !name.trim().is_empty())
-            .ok_or_else(|| bad("Invalid input for field/attribute name."))?,
+        name: field("name").unwrap_or_default(),
         description: field("description").unwrap_or_default(),
         image_id: field("imageRef").filter(|id| !id.is_empty()).or(mapped).unwrap_or_default(),
         flavor_id: field("flavorRef").unwrap_or_default(),
@@ -189,6 +180,7 @@ fn new_server(call: &Call, minor: u32) -> Result<NewServer, Refusal> {
         security_groups: groups.filter_map(|group| group["name"].as_str().map(str::to_owned)).collect(),
         group_id: hints.and_then(|hints| hints["group"].as_str()).map(str::to_owned),
         first_boot_fails: call.fault == Some(Effect::FirstBootFails),
+        count: ["min_count", "max_count"].iter().filter_map(|key| given.get(*key)?.as_i64()).max().unwrap_or(1),
     })
 }
 
@@ -200,7 +192,11 @@ fn action(world: &mut World, caller: &Caller, call: &Call, id: &str) -> Result<R
         Refusal::new(
             409,
             "conflictingRequest",
-            format!("Cannot '{name}' instance {id} while it is in vm_state {}", status(server).1),
+            format!(
+                "Cannot '{}' instance {id} while it is in vm_state {}",
+                name.strip_prefix("os-").unwrap_or(name),
+                status(server).1
+            ),
         )
     };
     match name {
@@ -249,7 +245,7 @@ fn tags(world: &mut World, caller: &Caller, call: &Call, id: &str, path: &[&str]
     world.server(caller, id)?;
     let Some(server) = world.servers.get_mut(id) else { return Err(no_such_resource()) };
     let tags = &mut server.meta.tags;
-    let missing = |tag: &str| super::nova::not_found(format!("Server {id} has no tag '{tag}'"));
+    let missing = |tag: &str| super::nova::not_found(format!("Instance {id} has no tag '{tag}'"));
     match (call.method.as_str(), path) {
         ("GET", []) => Ok(Reply::ok(json!({ "tags": tags }))),
         ("PUT", []) => {
@@ -279,18 +275,6 @@ fn tags(world: &mut World, caller: &Caller, call: &Call, id: &str, path: &[&str]
         }
         ("GET", [tag]) => Err(missing(tag)),
         _ => Err(no_such_resource()),
-    }
-}
-
-/// At most 50, of at most 60 characters, without `/` and `,`.
-fn check_tags(tags: &[String]) -> Result<(), Refusal> {
-    let bad = |message: String| Err(Refusal::new(400, "badRequest", message));
-    if tags.len() > 50 {
-        return bad("Invalid input for field/attribute tags. Too many tags, the maximum is 50.".to_owned());
-    }
-    match tags.iter().find(|tag| tag.is_empty() || tag.chars().count() > 60 || tag.contains(['/', ','])) {
-        Some(tag) => bad(format!("Invalid input for field/attribute tags. Value: {tag}.")),
-        None => Ok(()),
     }
 }
 
@@ -343,7 +327,7 @@ fn view(world: &World, server: &Server, call: &Call, minor: u32) -> Value {
         "OS-DCF:diskConfig": "MANUAL",
         "config_drive": "",
         "key_name": server.key_name,
-        "progress": if running { 100 } else { 0 },
+        "progress": 0,
         "OS-EXT-AZ:availability_zone": "nova",
         "OS-EXT-STS:power_state": i32::from(running),
         "OS-EXT-STS:task_state": task,
@@ -355,7 +339,7 @@ fn view(world: &World, server: &Server, call: &Call, minor: u32) -> Value {
     });
     for (since, key, value) in [
         (9, "locked", json!(false)),
-        (19, "description", json!(server.meta.description)),
+        (19, "description", json!(Some(&server.meta.description).filter(|text| !text.is_empty()))),
         (26, "tags", json!(server.meta.tags)),
         (63, "trusted_image_certificates", Value::Null),
         (71, "server_groups", json!(server.group_id.iter().collect::<Vec<_>>())),

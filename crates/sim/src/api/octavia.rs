@@ -1,6 +1,6 @@
 //! Octavia v2: balancers and their trees. What each object looks like is in [`super::octavia_view`].
 
-use super::listing::list;
+use super::listing::{Links, list};
 use super::octavia_view::{self as view, View};
 use super::{Call, Reply, no_such_resource};
 use crate::world::balancer_change::{Absent, Cascade};
@@ -33,7 +33,7 @@ fn route(world: &mut World, caller: &Caller, call: &Call, path: &[&str]) -> Resu
     match (method, path) {
         ("GET", ["loadbalancers" | "listeners" | "pools" | "healthmonitors"]) => {
             let kind = View::of(path.first().copied().unwrap_or_default()).ok_or_else(no_such_resource)?;
-            list(view::all(kind, world, caller), kind.plural(), &link, call)
+            list(view::all(kind, world, caller), kind.plural(), &link, Links::Octavia, call)
         }
         ("POST", ["loadbalancers"]) => {
             let given = call.object("loadbalancer")?;
@@ -127,7 +127,7 @@ fn members(world: &mut World, caller: &Caller, call: &Call, pool: &str, path: &[
             world.pool(caller, pool)?;
             let ids: Vec<String> = world.members_of(pool).map(|member| member.meta.id.clone()).collect();
             let items = ids.iter().map(|id| view::show(View::Member, world, id)).collect();
-            list(items, "members", &format!("/v2.0/lbaas/pools/{pool}/members"), call)
+            list(items, "members", &format!("/v2.0/lbaas/pools/{pool}/members"), Links::Octavia, call)
         }
         ("POST", []) => {
             let id = world.create_member(caller, pool, &call.object("member")?)?;

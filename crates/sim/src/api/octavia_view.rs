@@ -69,20 +69,24 @@ pub fn show(kind: View, world: &World, id: &str) -> Value {
             if world.settings.octavia_minor < 29 {
                 without(&mut view, "vip_sg_ids");
             }
+            view = since(world, 28, view, json!({ "vip_vnic_type": "normal" }));
             extend(
                 view,
                 json!({ "operating_status": world.balancer_operating(balancer), "listeners": listeners, "pools": pools,
-                        "flavor_id": null, "availability_zone": null, "vip_qos_policy_id": null, "additional_vips": [],
-                        "vip_vnic_type": "normal" }),
+                        "flavor_id": null, "availability_zone": null, "vip_qos_policy_id": null, "additional_vips": [] }),
             )
         }),
         View::Listener => world.listeners.get(id).map(|listener| {
+            let mut view = object(listener, &["loadbalancer_id", "stuck"]);
+            if listener.allowed_cidrs.is_empty() {
+                view["allowed_cidrs"] = Value::Null;
+            }
             extend(
-                object(listener, &["loadbalancer_id", "stuck"]),
+                view,
                 json!({ "operating_status": world.listener_operating(listener), "loadbalancers": [reference(&listener.loadbalancer_id)],
                         "l7policies": [], "default_tls_container_ref": null, "sni_container_refs": [], "client_authentication": "NONE",
-                        "client_ca_tls_container_ref": null, "client_crl_container_ref": null, "tls_ciphers": null, "tls_versions": [],
-                        "alpn_protocols": [] }),
+                        "client_ca_tls_container_ref": null, "client_crl_container_ref": null, "tls_ciphers": null, "tls_versions": null,
+                        "alpn_protocols": null }),
             )
         }),
         View::Pool => world.pools.get(id).map(|pool| {
@@ -97,18 +101,21 @@ pub fn show(kind: View, world: &World, id: &str) -> Value {
                 object(pool, &["loadbalancer_id", "stuck"]),
                 json!({ "operating_status": world.pool_operating(pool), "loadbalancers": [reference(&pool.loadbalancer_id)], "listeners": listeners,
                         "members": members, "healthmonitor_id": world.monitor_of(id).map(|monitor| monitor.meta.id.clone()), "tls_enabled": false,
-                        "tls_container_ref": null, "ca_tls_container_ref": null, "crl_container_ref": null, "tls_ciphers": null, "tls_versions": [],
-                        "alpn_protocols": [] }),
+                        "tls_container_ref": null, "ca_tls_container_ref": null, "crl_container_ref": null, "tls_ciphers": null, "tls_versions": null,
+                        "alpn_protocols": null }),
             )
         }),
         View::Member => world
             .members
             .get(id)
-            .map(|member| extend(object(member, &["pool_id", "stuck"]), json!({ "vnic_type": "normal" }))),
+            .map(|member| {
+                let view = object(member, &["pool_id", "stuck", "description"]);
+                since(world, 29, view, json!({ "vnic_type": "normal" }))
+            }),
         View::HealthMonitor => world.healthmonitors.get(id).map(|monitor| {
             let operating = if monitor.provisioning_status == Provisioning::PendingCreate { "OFFLINE" } else { "ONLINE" };
             extend(
-                object(monitor, &["pool_id", "stuck"]),
+                object(monitor, &["pool_id", "stuck", "description"]),
                 json!({ "operating_status": operating, "pools": [reference(&monitor.pool_id)] }),
             )
         }),
@@ -199,8 +206,17 @@ fn object<T: Serialize>(value: &T, hidden: &[&str]) -> Value {
         let moment = view[key].as_str().map(|text| text.trim_end_matches('Z').to_owned());
         view[key] = json!(moment);
     }
+    // Nothing has been changed yet.
+    if view["provisioning_status"] == "PENDING_CREATE" {
+        view["updated_at"] = Value::Null;
+    }
     if let Some(project) = view.get("project_id").cloned() {
         view["tenant_id"] = project;
     }
     view
+}
+
+/// With fields that a minor version of the API brought.
+fn since(world: &World, minor: u8, view: Value, more: Value) -> Value {
+    if world.settings.octavia_minor >= minor { extend(view, more) } else { view }
 }

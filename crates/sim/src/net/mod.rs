@@ -344,7 +344,8 @@ fn deliver_to_balancer(world: &World, balancer: &LoadBalancer, source: &Source, 
         // on the port of the VIP meets none of them.
         let own = balancer.service_group_id.iter().cloned().collect();
         let groups = if balancer.vip_sg_ids.is_empty() { own } else { balancer.vip_sg_ids.clone() };
-        permit_ingress(world, &Port { security_groups: groups, ..port.clone() }, source.address, tcp)?;
+        let carrier = Port { security_groups: groups, admin_state_up: true, ..port.clone() };
+        permit_ingress(world, &carrier, source.address, tcp)?;
     }
     // A balancer that is being changed keeps serving; one that is being made or deleted does not.
     let serves = |status: Provisioning| matches!(status, Provisioning::Active | Provisioning::PendingUpdate);

@@ -408,6 +408,13 @@ pub fn immutable(what: &str, id: &str) -> Refusal {
     Refusal::new(409, "ImmutableObject", format!("{what} {id} is immutable and cannot be updated."))
 }
 
+/// Octavia's words for a balancer that is itself to be changed or deleted, and is not at rest.
+pub fn in_state(status: Provisioning, id: &str) -> Refusal {
+    let state = serde_json::to_value(status).unwrap_or_default();
+    let state = state.as_str().unwrap_or_default();
+    Refusal::new(409, "LBPendingStateError", format!("Invalid state {state} of loadbalancer resource {id}"))
+}
+
 /// Octavia's words for what is not there.
 pub fn not_found(what: &str, id: &str) -> Refusal {
     Refusal::new(404, "NotFound", format!("{what} {id} not found."))

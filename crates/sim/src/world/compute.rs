@@ -149,10 +149,9 @@ pub struct NewServer {
     pub group_id: Option<String>,
     /// Whether a fault lets its first boot fail.
     pub first_boot_fails: bool,
+    /// How many of them are wanted. All are counted against the quota, and one is made.
+    pub count: i64,
 }
-
-/// Base64 characters, `nova/api/openstack/compute/schemas/servers.py`.
-const MAXIMUM_USER_DATA: usize = 65_535;
 
 impl World {
     /// The server, if it is the caller's and not gone.
@@ -276,7 +275,7 @@ impl World {
     fn check_new_server(&self, caller: &Caller, new: &NewServer) -> Result<Option<String>, Refusal> {
         let bad = |message: String| Refusal::new(400, "badRequest", message);
         if !self.images.contains_key(&new.image_id) {
-            return Err(bad(format!("Can not find requested image: {}", new.image_id)));
+            return Err(bad("Can not find requested image".to_owned()));
         }
         if !self.flavors.contains_key(&new.flavor_id) {
             return Err(bad(format!("Flavor {} could not be found.", new.flavor_id)));
@@ -290,25 +289,15 @@ impl World {
                     .ok_or_else(|| bad("Invalid key_name provided.".to_owned()))?,
             ),
         };
-        if let Some(user_data) = &new.user_data {
-            if user_data.len() > MAXIMUM_USER_DATA {
-                return Err(bad(format!(
-                    "Invalid input for field/attribute user_data. Value is too long: more than {MAXIMUM_USER_DATA} characters."
-                )));
-            }
-            if crate::text::from_base64(user_data).is_none() {
-                return Err(bad("Invalid input for field/attribute user_data. It is not base64.".to_owned()));
-            }
-        }
         if let Some(group) = &new.group_id {
             let known = self.server_groups.get(group).filter(|group| group.project_id == caller.project_id);
             if known.is_none() {
-                return Err(bad(format!("Server group {group} could not be found.")));
+                return Err(bad(format!("Instance group {group} could not be found.")));
             }
             let members = self.group_members(group).len();
             self.compute_limit("server_group_members", members, "Quota exceeded, too many servers in group")?;
         }
-        self.compute_quota(&caller.project_id, &new.flavor_id)?;
+        self.compute_quota(&caller.project_id, &new.flavor_id, new.count)?;
         Ok(public_key)
     }
 
@@ -441,9 +430,9 @@ pub fn keypair_key(user_id: &str, name: &str) -> String {
     format!("{user_id}/{name}")
 }
 
-/// Something of the form of an MD5 fingerprint that is the same for the same key.
+/// MD5 of the key itself, in pairs of digits.
 fn fingerprint(public_key: &str) -> String {
-    use sha2::Digest;
-    let digest = sha2::Sha256::digest(public_key.as_bytes());
-    digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().join(":")
+    let encoded = public_key.split_whitespace().nth(1).unwrap_or(public_key);
+    let key = crate::text::bytes_from_base64(encoded).unwrap_or_else(|| encoded.as_bytes().to_vec());
+    md5::compute(key).iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().join(":")
 }

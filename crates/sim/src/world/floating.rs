@@ -1,7 +1,7 @@
 //! Neutron's floating IPs.
 
 use super::network::without_owner;
-use super::{Attributes, Caller, Meta, Refusal, World, overlay, text};
+use super::{Attributes, Caller, Meta, Refusal, World, overlay, required, text};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::net::Ipv4Addr;
@@ -46,13 +46,16 @@ impl World {
         self.floatingips
             .get(id)
             .filter(|floating| floating.meta.project_id == caller.project_id)
-            .ok_or_else(|| Refusal::not_found("FloatingIPNotFound", "Floating IP", id))
+            .ok_or_else(|| Refusal::new(404, "FloatingIPNotFound", format!("Floating IP {id} could not be found")))
     }
 
     /// Allocates a floating IP and associates it where a port is given.
     pub fn create_floating_ip(&mut self, caller: &Caller, given: &Attributes) -> Result<String, Refusal> {
         let given = without_owner(given);
-        let network_id = text(&given, "floating_network_id").unwrap_or_default().to_owned();
+        let network_id = required(&given, "floating_network_id")?.to_owned();
+        if text(&given, "floating_ip_address").is_some() {
+            return Err(Refusal::policy("create_floatingip:floating_ip_address"));
+        }
         if !self.network(caller, &network_id)?.external {
             return Err(Refusal::new(
                 400,
@@ -61,7 +64,7 @@ impl World {
             ));
         }
         self.network_quota(&caller.project_id, "floatingip", 1)?;
-        let address = self.choose_floating_address(&network_id, &given)?;
+        let address = self.choose_floating_address(&network_id)?;
         let mut floating = FloatingIp {
             meta: Meta::new(&caller.project_id, self.now),
             floating_network_id: network_id,
@@ -117,10 +120,7 @@ impl World {
     }
 
     /// The subnet and the address of a new floating IP.
-    fn choose_floating_address(&self, network_id: &str, given: &Attributes) -> Result<(String, Ipv4Addr), Refusal> {
-        if text(given, "floating_ip_address").is_some() {
-            return Err(Refusal::policy("create_floatingip:floating_ip_address"));
-        }
+    fn choose_floating_address(&self, network_id: &str) -> Result<(String, Ipv4Addr), Refusal> {
         self.subnets
             .values()
             .filter(|subnet| subnet.network_id == network_id)

@@ -217,9 +217,18 @@ impl Refusal {
         Self::new(400, "HTTPBadRequest", message)
     }
 
-    /// The named policy forbids it.
+    /// The named policy forbids it; that of an attribute is asked together with that of its action.
     pub fn policy(rule: &str) -> Self {
-        Self::new(403, "PolicyNotAuthorized", format!("rule:{rule} is disallowed by policy"))
+        let whole = match rule.split_once(':') {
+            Some((action, _)) => format!("(rule:{action} and rule:{rule})"),
+            None => format!("rule:{rule}"),
+        };
+        Self::new(403, "PolicyNotAuthorized", format!("{whole} is disallowed by policy"))
+    }
+
+    /// A request for a new object without an attribute that it needs.
+    pub fn missing_attribute(name: &str) -> Self {
+        Self::invalid(format!("Failed to parse request. Required attribute '{name}' not specified"))
     }
 }
 
@@ -258,10 +267,9 @@ pub fn overlay<T: Serialize + DeserializeOwned>(
     given: &Attributes,
     allowed: &[&str],
 ) -> Result<T, Refusal> {
-    let unknown: Vec<String> =
-        given.keys().filter(|key| !allowed.contains(&key.as_str())).map(|key| format!("'{key}'")).collect();
+    let unknown: Vec<&str> = given.keys().map(String::as_str).filter(|key| !allowed.contains(key)).collect();
     if !unknown.is_empty() {
-        return Err(Refusal::invalid(format!("Unrecognized attribute(s) {}", unknown.join(", "))));
+        return Err(Refusal::invalid(format!("Unrecognized attribute(s) '{}'", unknown.join(", "))));
     }
     let mut whole = serde_json::to_value(defaults).map_err(|error| Refusal::invalid(error.to_string()))?;
     if let Value::Object(map) = &mut whole {
@@ -291,6 +299,11 @@ fn nullable(key: &str) -> bool {
             | "monitor_address"
             | "monitor_port"
     )
+}
+
+/// The text of an attribute that a new object needs (Neutron).
+pub fn required<'a>(given: &'a Attributes, key: &str) -> Result<&'a str, Refusal> {
+    text(given, key).ok_or_else(|| Refusal::missing_attribute(key))
 }
 
 /// The text of a string attribute.

@@ -1,6 +1,6 @@
 //! Neutron's networks and subnets, and the allocation of addresses from a subnet's pools.
 
-use super::{Attributes, Caller, Meta, Refusal, World, overlay, text};
+use super::{Attributes, Caller, Meta, Refusal, World, overlay, required, text};
 use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -114,7 +114,8 @@ impl World {
             port_security_enabled: true,
             status: "ACTIVE".to_owned(),
         };
-        let network = overlay(&defaults, &given, NETWORK_ATTRIBUTES)?;
+        let mut network = overlay(&defaults, &given, NETWORK_ATTRIBUTES)?;
+        network.meta.revision_number = 1;
         let id = network.meta.id.clone();
         self.networks.insert(id.clone(), network);
         Ok(id)
@@ -179,7 +180,7 @@ impl World {
     pub fn create_subnet(&mut self, caller: &Caller, given: &Attributes) -> Result<String, Refusal> {
         self.network_quota(&caller.project_id, "subnet", 1)?;
         let given = without_owner(given);
-        let network_id = text(&given, "network_id").unwrap_or_default().to_owned();
+        let network_id = required(&given, "network_id")?.to_owned();
         if self.network(caller, &network_id)?.meta.project_id != caller.project_id {
             return Err(Refusal::policy("create_subnet"));
         }
@@ -218,6 +219,7 @@ impl World {
         subnet.check_pools()?;
         let id = subnet.meta.id.clone();
         let with_dhcp = subnet.enable_dhcp;
+        self.touch_network(&subnet.network_id);
         self.subnets.insert(id.clone(), subnet);
         if with_dhcp {
             self.add_dhcp_port(&id, None);
@@ -235,8 +237,17 @@ impl World {
         let mut subnet = overlay(old, given, SUBNET_UPDATE)?;
         subnet.check_pools()?;
         subnet.meta.touch(now);
+        self.touch_network(&subnet.network_id);
         self.subnets.insert(id.to_owned(), subnet);
         Ok(())
+    }
+
+    /// A change of a subnet is one of its network.
+    fn touch_network(&mut self, id: &str) {
+        let now = self.now;
+        if let Some(network) = self.networks.get_mut(id) {
+            network.meta.touch(now);
+        }
     }
 
     /// Deletes a subnet, unless a port other than the DHCP one has an address of it.

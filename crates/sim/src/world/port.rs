@@ -3,7 +3,7 @@
 //! Errors and limits are those of the neutron sources (`allowedaddresspairs_db.py`, `portsecurity_db.py`, `db_base_plugin_v2.py`).
 
 use super::network::without_owner;
-use super::{Attributes, Caller, Meta, Refusal, World, overlay, text};
+use super::{Attributes, Caller, Meta, Refusal, World, overlay, required, text};
 use ipnet::Ipv4Net;
 use rand::Rng;
 use serde::{Deserialize, Serialize};
@@ -93,7 +93,7 @@ impl World {
     /// Creates a port and answers its id.
     pub fn create_port(&mut self, caller: &Caller, given: &Attributes) -> Result<String, Refusal> {
         let mut given = without_owner(given);
-        let network_id = text(&given, "network_id").unwrap_or_default().to_owned();
+        let network_id = required(&given, "network_id")?.to_owned();
         let network = self.network(caller, &network_id)?.clone();
         self.check_owner_attributes(caller, &network_id, &given, "create_port")?;
         if given.contains_key("tags") && !self.settings.extensions.contains("tag-ports-during-bulk-creation") {
@@ -117,7 +117,8 @@ impl World {
         let pairs = check_pairs(given.get("allowed_address_pairs"), &mac, secured)?;
         given.insert("allowed_address_pairs".to_owned(), to_json(&pairs));
         let port = overlay(&self.blank_port(&caller.project_id, &network_id), &given, CREATE)?;
-        let port = Port { port_security_enabled: secured, ..port };
+        let mut port = Port { port_security_enabled: secured, ..port };
+        port.meta.revision_number = 1;
         self.check_groups(caller, &port)?;
         let id = port.meta.id.clone();
         self.ports.insert(id.clone(), port);
@@ -148,7 +149,8 @@ impl World {
             return Err(pairs_need_security());
         }
         let mut port = overlay(&old, &given, CREATE)?;
-        if !secured && !port.security_groups.is_empty() {
+        let sets_groups = given.get("security_groups").and_then(Value::as_array).is_some_and(|list| !list.is_empty());
+        if !secured && !port.security_groups.is_empty() && !sets_groups {
             return Err(Refusal::new(
                 409,
                 "PortSecurityPortHasSecurityGroup",
@@ -422,9 +424,6 @@ fn check_pairs(given: Option<&Value>, mac: &str, secured: bool) -> Result<Vec<Pa
     if list.is_empty() {
         return Ok(Vec::new());
     }
-    if !secured {
-        return Err(pairs_need_security());
-    }
     if list.len() > MAXIMUM_PAIRS {
         return Err(Refusal::new(
             400,
@@ -432,20 +431,24 @@ fn check_pairs(given: Option<&Value>, mac: &str, secured: bool) -> Result<Vec<Pa
             format!("The number of allowed address pair exceeds the maximum {MAXIMUM_PAIRS}."),
         ));
     }
+    let twice = |mac: &str, address: &str| {
+        let message = format!("Request contains duplicate address pair: mac_address {mac} ip_address {address}.");
+        Refusal::new(400, "DuplicateAddressPairInRequest", message)
+    };
     let mut pairs: Vec<Pair> = Vec::new();
-    for entry in list {
+    for (at, entry) in list.iter().enumerate() {
         let pair = one_pair(entry, mac)?;
+        // Neutron compares the entries as they were given, and once more when the missing addresses are filled in.
+        if list.iter().take(at).any(|other| other == entry) {
+            return Err(twice(entry.get("mac_address").and_then(Value::as_str).unwrap_or("None"), &pair.ip_address));
+        }
         if pairs.contains(&pair) {
-            return Err(Refusal::new(
-                400,
-                "DuplicateAddressPairInRequest",
-                format!(
-                    "Request contains duplicate address pair: mac_address {} ip_address {}.",
-                    pair.mac_address, pair.ip_address
-                ),
-            ));
+            return Err(twice(&pair.mac_address, &pair.ip_address));
         }
         pairs.push(pair);
+    }
+    if !secured {
+        return Err(pairs_need_security());
     }
     Ok(pairs)
 }
@@ -461,17 +464,12 @@ fn one_pair(entry: &Value, port_mac: &str) -> Result<Pair, Refusal> {
         Refusal::new(400, "AllowedAddressPairsMissingIP", "AllowedAddressPair must contain ip_address")
     })?;
     if parse_range(ip_address).is_none() {
-        return Err(Refusal::invalid(format!(
-            "Invalid input for allowed_address_pairs. Reason: '{ip_address}' is not a valid IP subnet."
-        )));
+        let what = if ip_address.contains('/') { "subnet" } else { "address" };
+        return Err(Refusal::invalid(format!("'{ip_address}' is not a valid IP {what}")));
     }
     let mac_address = match field("mac_address") {
         None => port_mac.to_owned(),
-        Some(mac) => normal_mac(mac).ok_or_else(|| {
-            Refusal::invalid(format!(
-                "Invalid input for allowed_address_pairs. Reason: '{mac}' is not a valid MAC address."
-            ))
-        })?,
+        Some(mac) => normal_mac(mac).ok_or_else(|| Refusal::invalid(format!("'{mac}' is not a valid MAC address")))?,
     };
     Ok(Pair { mac_address, ip_address: ip_address.to_owned() })
 }

@@ -44,23 +44,30 @@ impl World {
         usage
     }
 
-    /// Refuses another server of this flavor where it passes a limit.
-    pub(crate) fn compute_quota(&self, project: &str, flavor_id: &str) -> Result<(), Refusal> {
+    /// Refuses so many more servers of this flavor where they pass a limit; all limits that they pass are named.
+    pub(crate) fn compute_quota(&self, project: &str, flavor_id: &str, count: i64) -> Result<(), Refusal> {
         let flavor = self.flavors.get(flavor_id);
-        let more = [1, flavor.map_or(0, |flavor| flavor.vcpus), flavor.map_or(0, |flavor| flavor.ram)];
-        for ((resource, used), more) in self.compute_usage(project).into_iter().zip(more) {
+        let each = [1, flavor.map_or(0, |flavor| flavor.vcpus), flavor.map_or(0, |flavor| flavor.ram)];
+        let mut over = Vec::new();
+        for ((resource, used), each) in self.compute_usage(project).into_iter().zip(each) {
             let limit = self.settings.quotas.compute.get(resource).copied().unwrap_or(-1);
-            if limit >= 0 && used + more > limit {
-                return Err(Refusal::new(
-                    403,
-                    "TooManyInstances",
-                    format!(
-                        "Quota exceeded for {resource}: Requested {more}, but already used {used} of {limit} {resource}"
-                    ),
-                ));
+            let more = each.saturating_mul(count);
+            if limit >= 0 && used.saturating_add(more) > limit {
+                over.push((resource, more, used, limit));
             }
         }
-        Ok(())
+        if over.is_empty() {
+            return Ok(());
+        }
+        over.sort_unstable();
+        let names = over.iter().map(|row| row.0).collect::<Vec<_>>().join(", ");
+        let numbers = |column: fn(&(&str, i64, i64, i64)) -> i64| {
+            over.iter().map(|row| column(row).to_string()).collect::<Vec<_>>().join(", ")
+        };
+        let (asked, used, limits) = (numbers(|row| row.1), numbers(|row| row.2), numbers(|row| row.3));
+        let message =
+            format!("Quota exceeded for {names}: Requested {asked}, but already used {used} of {limits} {names}");
+        Err(Refusal::new(403, "TooManyInstances", message))
     }
 
     /// How many objects of an Octavia kind the project holds.

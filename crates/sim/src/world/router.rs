@@ -49,7 +49,7 @@ impl World {
         self.routers
             .get(id)
             .filter(|router| router.meta.project_id == caller.project_id)
-            .ok_or_else(|| Refusal::not_found("RouterNotFound", "Router", id))
+            .ok_or_else(|| Refusal::new(404, "RouterNotFound", format!("Router {id} could not be found")))
     }
 
     /// Creates a router.
@@ -78,12 +78,14 @@ impl World {
         let mut router = overlay(self.router(caller, id)?, &given, ATTRIBUTES)?;
         router.meta.touch(now);
         let loses_gateway = router.external_gateway_info.is_none();
-        if loses_gateway && self.floatingips.values().any(|floating| floating.router_id.as_deref() == Some(id)) {
+        let user = self.floatingips.values().find(|floating| floating.router_id.as_deref() == Some(id));
+        if let (true, Some(floating)) = (loses_gateway, user) {
             return Err(Refusal::new(
                 409,
                 "RouterExternalGatewayInUseByFloatingIp",
                 format!(
-                    "Gateway cannot be updated for router {id}, since a gateway to the external network is required by one or more floating IPs."
+                    "Gateway cannot be updated for router {id}, since a gateway to external network {} is required by one or more floating IPs.",
+                    floating.floating_network_id
                 ),
             ));
         }
@@ -137,6 +139,13 @@ impl World {
                 format!("Bad router request: Subnet for router interface must have a gateway IP {subnet_id}."),
             )
         })?;
+        if self.routers_of(&subnet_id).any(|router| router.meta.id == id) {
+            return Err(Refusal::new(
+                400,
+                "BadRequest",
+                format!("Bad router request: Router already has a port on subnet {subnet_id}."),
+            ));
+        }
         if self.addresses_in_use(&subnet_id).contains(&gateway) {
             return Err(Refusal::new(
                 409,
@@ -167,12 +176,17 @@ impl World {
             .map(|port| {
                 (port.meta.id.clone(), port.fixed_ips.first().map(|fixed| fixed.subnet_id.clone()).unwrap_or_default())
             })
-            .ok_or_else(|| {
-                Refusal::new(
+            .ok_or_else(|| match (text(given, "port_id"), text(given, "subnet_id")) {
+                (Some(port), _) => Refusal::new(
                     404,
                     "RouterInterfaceNotFound",
-                    format!("Router {id} does not have an interface with the given id"),
-                )
+                    format!("Router {id} does not have an interface with id {port}"),
+                ),
+                (None, subnet) => Refusal::new(
+                    404,
+                    "RouterInterfaceNotFoundForSubnet",
+                    format!("Router {id} has no interface on subnet {}", subnet.unwrap_or_default()),
+                ),
             })?;
         let used = self
             .floatingips

@@ -2,10 +2,11 @@
 
 use super::network::without_owner;
 use super::port::parse_range;
-use super::{Attributes, Caller, Meta, Refusal, World, overlay, text};
+use super::{Attributes, Caller, Meta, Refusal, World, overlay, required, text};
+use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 
 /// A security group. Its rules are in a table of their own.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -43,6 +44,20 @@ pub struct Rule {
     pub remote_group_id: Option<String>,
     /// Address groups are not simulated.
     pub remote_address_group_id: Option<String>,
+    /// Who made it.
+    #[serde(default)]
+    pub origin: RuleOrigin,
+}
+
+/// Who made a rule.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RuleOrigin {
+    /// A request.
+    #[default]
+    Request,
+    /// It came with its group: it has no description, not even an empty one.
+    Group,
 }
 
 /// Which way a packet goes, from the port's point of view.
@@ -121,28 +136,25 @@ impl World {
 
     /// Creates a rule.
     pub fn create_rule(&mut self, caller: &Caller, given: &Attributes) -> Result<String, Refusal> {
-        let group = text(given, "security_group_id").unwrap_or_default().to_owned();
-        self.security_group(caller, &group)?;
-        if let Some(remote) = text(given, "remote_group_id") {
-            self.security_group(caller, remote)?;
+        let group = required(given, "security_group_id")?.to_owned();
+        match required(given, "direction")? {
+            "ingress" | "egress" => {}
+            other => {
+                let message = format!("Invalid input for direction. Reason: {other} is not in valid_values.");
+                return Err(Refusal::invalid(message));
+            }
         }
         self.network_quota(&caller.project_id, "security_group_rule", 1)?;
-        if given.contains_key("remote_group_id")
-            && text(given, "remote_group_id").is_some()
-            && text(given, "remote_ip_prefix").is_some()
-        {
-            return Err(Refusal::new(
-                400,
-                "SecurityGroupMultipleRemoteEntitites",
-                "Only one of remote_ip_prefix, remote_group_id or remote_address_group_id may be provided.",
-            ));
-        }
         let given = as_numbers(without_owner(given));
         let mut rule = overlay(&self.blank_rule(&group, &caller.project_id), &given, RULE_ATTRIBUTES)?;
-        if rule.protocol.as_deref() == Some("any") {
-            rule.protocol = None;
+        if let Some(prefix) = &rule.remote_ip_prefix {
+            rule.remote_ip_prefix = Some(with_length(prefix)?);
         }
         rule.check()?;
+        if let Some(remote) = text(&given, "remote_group_id") {
+            self.security_group(caller, remote)?;
+        }
+        self.security_group(caller, &group)?;
         if let Some(twin) = self.security_group_rules.values().find(|other| other.same_as(&rule)) {
             return Err(Refusal::new(
                 409,
@@ -186,6 +198,7 @@ impl World {
         let id = self.insert_group(SecurityGroup { meta, stateful: true, shared: false });
         for ethertype in ["IPv4", "IPv6"] {
             let mut rule = self.blank_rule(&id, project_id);
+            rule.origin = RuleOrigin::Group;
             ethertype.clone_into(&mut rule.ethertype);
             rule.remote_group_id = Some(id.clone());
             self.security_group_rules.insert(rule.meta.id.clone(), rule);
@@ -244,13 +257,16 @@ impl World {
         })
     }
 
-    fn insert_group(&mut self, group: SecurityGroup) -> String {
+    fn insert_group(&mut self, mut group: SecurityGroup) -> String {
         let id = group.meta.id.clone();
+        // The rules that come with it are a change of it.
+        group.meta.revision_number = 1;
         let project = group.meta.project_id.clone();
         self.security_groups.insert(id.clone(), group);
         for ethertype in ["IPv4", "IPv6"] {
             let mut rule = self.blank_rule(&id, &project);
             rule.direction = Direction::Egress;
+            rule.origin = RuleOrigin::Group;
             ethertype.clone_into(&mut rule.ethertype);
             self.security_group_rules.insert(rule.meta.id.clone(), rule);
         }
@@ -276,20 +292,19 @@ impl World {
             remote_ip_prefix: None,
             remote_group_id: None,
             remote_address_group_id: None,
+            origin: RuleOrigin::Request,
         }
     }
 }
 
 impl Rule {
+    /// The range of peers with the bits of its hosts cleared.
+    pub fn normalized_range(&self) -> Option<String> {
+        let range = self.remote_ip_prefix.as_ref()?.parse::<IpNet>().ok()?;
+        Some(range.trunc().to_string())
+    }
+
     fn check(&self) -> Result<(), Refusal> {
-        if let Some(prefix) = &self.remote_ip_prefix
-            && prefix.parse::<ipnet::IpNet>().is_err()
-            && prefix.parse::<std::net::IpAddr>().is_err()
-        {
-            return Err(Refusal::invalid(format!(
-                "Invalid input for remote_ip_prefix. Reason: '{prefix}' is not a valid IP subnet."
-            )));
-        }
         if (self.port_range_min.is_some() || self.port_range_max.is_some()) && self.protocol.is_none() {
             return Err(Refusal::new(
                 400,
@@ -297,11 +312,35 @@ impl Rule {
                 "Must also specify protocol if port range is given.",
             ));
         }
-        if self.protocol.as_deref() == Some("tcp") && self.port_range_min > self.port_range_max {
+        let has_ports =
+            matches!(self.protocol.as_deref().map(protocol_number), Some("6" | "17" | "33" | "132" | "136"));
+        let ordered = match (self.port_range_min, self.port_range_max) {
+            (None, None) => true,
+            (Some(first), Some(last)) => first <= last,
+            _ => false,
+        };
+        if has_ports && !ordered {
             return Err(Refusal::new(
                 400,
                 "SecurityGroupInvalidPortRange",
                 "For TCP/UDP protocols, port_range_min must be <= port_range_max",
+            ));
+        }
+        let version = self.remote_ip_prefix.as_ref().map(|range| if range.contains(':') { "IPv6" } else { "IPv4" });
+        if let (Some(range), Some(version)) = (&self.remote_ip_prefix, version)
+            && version != self.ethertype
+        {
+            return Err(Refusal::new(
+                400,
+                "SecurityGroupRuleParameterConflict",
+                format!("Conflicting value ethertype {} for CIDR {range}", self.ethertype),
+            ));
+        }
+        if self.remote_ip_prefix.is_some() && self.remote_group_id.is_some() {
+            return Err(Refusal::new(
+                400,
+                "SecurityGroupMultipleRemoteEntites",
+                "Only one of remote_ip_prefix or remote_group_id or remote_address_group_id may be provided.",
             ));
         }
         Ok(())
@@ -314,7 +353,7 @@ impl Rule {
         self.security_group_id == other.security_group_id
             && self.direction == other.direction
             && self.ethertype == other.ethertype
-            && self.protocol == other.protocol
+            && self.protocol.as_deref().map(protocol_number) == other.protocol.as_deref().map(protocol_number)
             && (self.port_range_min, self.port_range_max) == (other.port_range_min, other.port_range_max)
             && prefix(self) == prefix(other)
             && self.remote_group_id == other.remote_group_id
@@ -322,10 +361,29 @@ impl Rule {
 
     fn covers_tcp(&self, port: u16) -> bool {
         self.ethertype == "IPv4"
-            && matches!(self.protocol.as_deref(), None | Some("tcp" | "6" | "0"))
+            && matches!(self.protocol.as_deref(), None | Some("any" | "tcp" | "6" | "0"))
             && self.port_range_min.is_none_or(|first| first <= port)
             && self.port_range_max.is_none_or(|last| port <= last)
     }
+}
+
+/// A protocol by its number: a name and its number are one thing.
+fn protocol_number(protocol: &str) -> &str {
+    match protocol {
+        "any" => "0",
+        "icmp" => "1",
+        "tcp" => "6",
+        "udp" => "17",
+        other => other,
+    }
+}
+
+/// A range with its length: a single address is a range of one.
+fn with_length(given: &str) -> Result<String, Refusal> {
+    let range: Option<IpNet> = given.parse().ok().or_else(|| given.parse::<IpAddr>().ok().map(IpNet::from));
+    range
+        .map(|range| range.to_string())
+        .ok_or_else(|| Refusal::new(400, "InvalidCIDR", format!("Invalid CIDR {given} given as IP prefix.")))
 }
 
 /// Neutron takes ports as text, too, and -1 for "any".

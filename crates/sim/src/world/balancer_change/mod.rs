@@ -9,7 +9,7 @@ mod vip;
 
 pub use member::Absent;
 
-use crate::world::balancer::{LoadBalancer, Provisioning, immutable};
+use crate::world::balancer::{LoadBalancer, Provisioning, in_state};
 use crate::world::faults::Effect;
 use crate::world::network::without_owner;
 use crate::world::{Attributes, Caller, Meta, Refusal, World, overlay, text};
@@ -120,6 +120,9 @@ impl World {
                 return Err(groups_and_cidrs());
             }
         }
+        if old.provisioning_status != Provisioning::Active {
+            return Err(in_state(old.provisioning_status, id));
+        }
         self.lock_balancer(id)?;
         new.meta.touch(now);
         new.provisioning_status = Provisioning::PendingUpdate;
@@ -132,7 +135,7 @@ impl World {
     pub fn delete_load_balancer(&mut self, caller: &Caller, id: &str, cascade: Cascade) -> Result<(), Refusal> {
         let status = self.load_balancer(caller, id)?.provisioning_status;
         if !matches!(status, Provisioning::Active | Provisioning::Error) {
-            return Err(immutable("Load Balancer", id));
+            return Err(in_state(status, id));
         }
         let has_children = self.pools_of(id).next().is_some()
             || self.listeners.values().any(|listener| listener.loadbalancer_id == id);
@@ -159,9 +162,10 @@ impl World {
     ) -> Result<String, Refusal> {
         let invalid =
             |message: &str| Refusal::new(400, "ValidationException", format!("Validation failure: {message}"));
-        let name = text(given, "name").ok_or_else(|| invalid("Pools must be named."))?;
+        let name = text(given, "name")
+            .ok_or_else(|| invalid("Pools must be named when creating a fully populated loadbalancer."))?;
         if names.contains_key(name) {
-            return Err(invalid("Pool names must be unique."));
+            return Err(invalid("Pool names must be unique when creating a fully populated loadbalancer."));
         }
         let pool = self.new_pool(caller, balancer, given)?;
         let id = pool.meta.id.clone();

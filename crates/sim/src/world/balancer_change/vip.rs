@@ -54,6 +54,8 @@ impl World {
         port.insert("name".to_owned(), format!("octavia-lb-{id}").into());
         port.insert("fixed_ips".to_owned(), json!([fixed]));
         port.insert("security_groups".to_owned(), json!([]));
+        // The port keeps the address; the one that carries it is the amphora's.
+        port.insert("admin_state_up".to_owned(), false.into());
         let port_id = self.create_port(&maker, &port).map_err(|refusal| match refusal.status {
             409 if refusal.kind == "IpAddressAlreadyAllocated" => {
                 Refusal::new(409, "VIPInUse", format!("{}.", refusal.message))

@@ -122,8 +122,16 @@ impl Lab {
 
     /// Hosts and their user-data, as `pontoon render` prints it for the stack `lab/lxd/stack`.
     fn user_data(&self, hosts: u8) -> Result<Vec<(String, String)>, String> {
-        let mut pontoon = cargo(&self.root);
-        pontoon.args(["run", "--quiet", "--locked", "--package", "pontoon", "--", "render", "--json", "--set"]);
+        // Whoever has a pontoon already need not build another.
+        let mut pontoon = std::env::var_os("PONTOON").map_or_else(
+            || {
+                let mut cargo = cargo(&self.root);
+                cargo.args(["run", "--quiet", "--locked", "--package", "pontoon", "--"]);
+                cargo
+            },
+            Command::new,
+        );
+        pontoon.args(["render", "--json", "--set"]);
         pontoon.arg(format!("hosts.lxd.count={hosts}")).arg(super::directory(&self.root, "lxd").join("stack"));
         let rendered: Value = serde_json::from_str(&command::output(&mut pontoon)?)
             .map_err(|error| format!("what `pontoon render` prints is not understood: {error}"))?;

@@ -1,0 +1,300 @@
+//! Pontoon on real LXD hosts, which its own user-data made: the machines of `lab/lxd`.
+//!
+//! `cargo xtask test lxd` brings the machines up and runs this on their network; anywhere else the tests are skipped.
+//! Tests on `lxd0` run side by side. Those that break their host have `lxd1`, one after the other.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod lab;
+mod openstack_fake;
+
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use lab::{LIMIT, PAGE, Stack, Wanted, lab, neighbour, page, serve};
+use pontoon_cloud::lxd::{
+    EventKind, EventType, ExecRequest, ImageAlias, InstancePatch, StateAction, image_fingerprint,
+};
+use pontoon_cloud::site::{SiteError, chain};
+use pontoon_core::key::{Key, Kind};
+use pontoon_core::observed::HostView;
+use pontoon_core::plan::{Action, Step, Verb};
+use tokio::sync::Mutex;
+
+/// Held by whoever breaks `lxd1`.
+static BREAKING: Mutex<()> = Mutex::const_new(());
+
+/// Brings up a stack whose container serves a page, and reads it from elsewhere on the network.
+async fn serves(wanted: &Wanted<'_>) -> Option<Stack> {
+    let stack = Stack::new(&lab()?, wanted).await;
+    stack.up().await;
+    let address: Ipv4Addr = wanted.address.parse().unwrap();
+    let answer = page(address).await;
+    assert!(answer.ends_with(PAGE), "{answer}");
+    Some(stack)
+}
+
+#[tokio::test]
+async fn a_container_gets_its_address_from_dnsmasq_and_its_own_mac_is_seen_on_the_network() {
+    let wanted = Wanted {
+        name: "dhcp",
+        host: "lxd0",
+        address: "192.168.0.100",
+        network: "  attach: pair-mac\n  addressing: dnsmasq\n",
+        service: "    port: 8080\n    limits: {memory: 256MiB}\n",
+        user_data: &serve(),
+        ..Wanted::default()
+    };
+    let Some(stack) = serves(&wanted).await else { return };
+    let engine = stack.engine().await;
+    let (instance, _) = engine.instance("dhcp-0").await.unwrap();
+    let card = &instance.devices["eth0"];
+    assert_eq!(card["nictype"], "bridged");
+    assert_eq!(neighbour("192.168.0.100".parse().unwrap()), card["hwaddr"]);
+    assert!(stack.run(&["ip", "-4", "route"]).await.contains("default via 192.168.0.1"));
+
+    // What it reads on its standard input, and what it says about itself.
+    let mut request = ExecRequest { command: vec!["tr".into(), "a-z".into(), "A-Z".into()], ..ExecRequest::default() };
+    request.stdin = "from the operator\n".into();
+    let output = engine.exec("dhcp-0", &request, LIMIT).await.unwrap();
+    assert_eq!(output.stdout, b"FROM THE OPERATOR\n");
+    assert!(stack.run(&["cat", "/var/log/cloud-init-output.log"]).await.contains("finished at"));
+}
+
+#[tokio::test]
+async fn a_container_gets_its_address_from_its_network_configuration() {
+    let wanted = Wanted {
+        name: "static",
+        host: "lxd0",
+        address: "192.168.0.101",
+        network: "  addressing: network-config\n",
+        service: "    port: 8080\n",
+        user_data: &serve(),
+        ..Wanted::default()
+    };
+    let Some(stack) = serves(&wanted).await else { return };
+    assert!(stack.run(&["ip", "-4", "route"]).await.contains("default via 192.168.0.1"));
+}
+
+#[tokio::test]
+async fn a_container_gets_its_address_from_lxc() {
+    let wanted = Wanted {
+        name: "rawlxc",
+        host: "lxd0",
+        address: "192.168.0.102",
+        network: "  addressing: raw-lxc\n",
+        service: "    port: 8080\n",
+        user_data: &serve(),
+        ..Wanted::default()
+    };
+    let Some(stack) = serves(&wanted).await else { return };
+    assert!(stack.run(&["ip", "-4", "route"]).await.contains("default via 192.168.0.1"));
+}
+
+#[tokio::test]
+async fn a_routed_container_is_reached_at_the_mac_of_its_host() {
+    let wanted = Wanted {
+        name: "routed",
+        host: "lxd0",
+        address: "192.168.0.103",
+        network: "  attach: pair-ip\n",
+        service: "    port: 8080\n",
+        user_data: &serve(),
+        ..Wanted::default()
+    };
+    let Some(stack) = serves(&wanted).await else { return };
+    let host = stack.lab.machine("run", "lxd0", &["cat", "/sys/class/net/br0/address"]);
+    assert_eq!(neighbour("192.168.0.103".parse().unwrap()), host.trim());
+    // And it reaches what is on no host.
+    stack.run(&["ping", "-c1", "-W5", "192.168.0.1"]).await;
+}
+
+#[tokio::test]
+async fn an_image_that_knows_only_the_older_keys_is_told_by_them() {
+    let Some(lab) = lab() else { return };
+    let wanted = Wanted {
+        name: "older",
+        host: "lxd0",
+        address: "192.168.0.104",
+        network: "  addressing: network-config\n",
+        service: "    port: 8080\n",
+        user_data: &serve(),
+        image: Some("ubuntu:20.04"),
+    };
+    let stack = Stack::new(&lab, &wanted).await;
+    // What the engine would have fetched: any image that reads `user.*` keys.
+    let engine = stack.engine().await;
+    let fingerprint = match engine.upload_image_file(&lab.image, |_| {}, LIMIT).await {
+        Err(error) if error.is_already_there() => image_fingerprint(&lab.image).await.unwrap(),
+        other => other.unwrap(),
+    };
+    let name = "cloud-images.ubuntu.com-releases-20.04".to_owned();
+    engine.create_image_alias(&ImageAlias { name, description: String::new() }, &fingerprint).await.unwrap();
+
+    stack.up().await;
+    assert!(page("192.168.0.104".parse().unwrap()).await.ends_with(PAGE));
+    let (instance, _) = engine.instance("older-0").await.unwrap();
+    assert!(instance.config.contains_key("user.network-config"));
+    assert!(instance.expanded_config.contains_key("user.user-data"));
+    assert!(!instance.expanded_config.keys().any(|key| key.starts_with("cloud-init.")));
+}
+
+#[tokio::test]
+async fn a_container_whose_cloud_init_fails_is_reported_with_its_module_and_its_log() {
+    let Some(lab) = lab() else { return };
+    let wanted = Wanted {
+        name: "failing",
+        host: "lxd0",
+        address: "192.168.0.105",
+        user_data: "#cloud-config\nruncmd:\n- set -eu\n- echo the disk is made of cheese\n- exit 3\n",
+        ..Wanted::default()
+    };
+    let stack = Stack::new(&lab, &wanted).await;
+    let Err(error @ SiteError::CloudInit { .. }) = stack.try_up().await else { panic!("it did not fail") };
+    let text = chain(&error);
+    for part in ["container `failing-0` on host `lxd0`", "scripts", "the disk is made of cheese"] {
+        assert!(text.contains(part), "`{part}` is missing in: {text}");
+    }
+}
+
+#[tokio::test]
+async fn changes_of_a_container_that_is_busy_are_done_when_it_is_free() {
+    let Some(lab) = lab() else { return };
+    let wanted = Wanted {
+        name: "busy",
+        host: "lxd0",
+        address: "192.168.0.106",
+        // It takes its time to stop.
+        user_data: "#cloud-config\nruncmd:\n- [systemd-run, --unit=slow, -p, 'ExecStop=sleep 3', sleep, infinity]\n",
+        ..Wanted::default()
+    };
+    let stack = Stack::new(&lab, &wanted).await;
+    stack.up().await;
+    let engine = stack.engine().await;
+    let mut events = engine.events(&[EventType::Lifecycle]).await.unwrap();
+
+    let stopping = engine.clone();
+    let stopping = tokio::spawn(async move { stopping.set_instance_state("busy-0", StateAction::Stop, LIMIT).await });
+    // The engine refuses while it stops, in words that the client knows.
+    let refused = loop {
+        let patch = InstancePatch {
+            config: [("limits.memory".to_owned(), "1GiB".to_owned())].into(),
+            ..InstancePatch::default()
+        };
+        match engine.patch_instance("busy-0", &patch, None).await {
+            Err(error) => break error,
+            Ok(()) => assert!(!stopping.is_finished(), "it stopped before it was ever busy"),
+        }
+    };
+    assert!(refused.is_busy(), "{refused}");
+    // A step of a plan waits for its turn meanwhile, and is done.
+    let step = Step {
+        keys: vec![Key::new("busy", Kind::Container, "busy-0")],
+        verb: Verb::Delete,
+        reason: String::new(),
+        after: Vec::new(),
+        action: Action::DeleteContainer { host: "lxd0".to_owned(), name: "busy-0".to_owned() },
+    };
+    stack.perform(&step).await.unwrap();
+    assert!(engine.instance("busy-0").await.unwrap_err().is_not_found());
+    // Deleted while it stopped; the stop may have ended well or not.
+    let _ = stopping.await.unwrap();
+    loop {
+        if let EventKind::Lifecycle { action, source, .. } = events.next().await.unwrap().unwrap().kind
+            && action == "instance-deleted"
+            && source.contains("busy-0")
+        {
+            break;
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_engine_that_is_killed_in_the_middle_of_an_operation_is_taken_up_where_it_was() {
+    let Some(lab) = lab() else { return };
+    let _breaking = BREAKING.lock().await;
+    let wanted = Wanted {
+        name: "killed",
+        host: "lxd1",
+        address: "192.168.0.107",
+        service: "    port: 8080\n",
+        user_data: &serve(),
+        ..Wanted::default()
+    };
+    let stack = Stack::new(&lab, &wanted).await;
+    let mut kills = 0;
+    // Once in each step of the engine's: the daemon dies in the middle of it, systemd starts another.
+    for round in 0.. {
+        let steps = stack.plan().await;
+        let Some(step) = steps.iter().find(|step| !matches!(step.action, Action::PutDhcpHost { .. })) else { break };
+        assert!(round < 20, "it never comes to an end");
+        for step in steps.iter().filter(|step| matches!(step.action, Action::PutDhcpHost { .. })) {
+            stack.perform(step).await.unwrap();
+        }
+        let killed = if round % 2 == 0 { kill_engine_soon(&stack) } else { None };
+        match stack.perform(step).await {
+            Ok(()) => {}
+            Err(error) => {
+                eprintln!("while the engine was killed: {}", chain(&error));
+                assert!(killed.is_some(), "{}", chain(&error));
+            }
+        }
+        if let Some(killed) = killed {
+            killed.await.unwrap();
+            kills += 1;
+            engine_answers(&stack).await;
+        }
+    }
+    assert!(kills >= 3, "it was killed {kills} times only");
+    assert!(page("192.168.0.107".parse().unwrap()).await.ends_with(PAGE));
+}
+
+/// Kills the daemon as soon as it has an operation.
+fn kill_engine_soon(stack: &Stack) -> Option<tokio::task::JoinHandle<()>> {
+    let lab = stack.lab.clone();
+    Some(tokio::spawn(async move {
+        tokio::time::sleep(Duration::from_millis(150)).await;
+        let kill =
+            move || lab.machine("run", "lxd1", &["systemctl", "kill", "--kill-who=main", "-s", "KILL", "lxd.service"]);
+        tokio::task::spawn_blocking(kill).await.unwrap();
+    }))
+}
+
+async fn engine_answers(stack: &Stack) {
+    let end = tokio::time::Instant::now() + LIMIT;
+    while stack.engine().await.server().await.is_err() {
+        assert!(tokio::time::Instant::now() < end, "the engine did not come back");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_host_that_is_cut_off_is_said_to_be_so_and_nothing_is_done_to_it_until_it_is_back() {
+    let Some(lab) = lab() else { return };
+    let _breaking = BREAKING.lock().await;
+    let wanted = Wanted {
+        name: "cutoff",
+        host: "lxd1",
+        address: "192.168.0.108",
+        service: "    port: 8080\n",
+        user_data: &serve(),
+        ..Wanted::default()
+    };
+    let stack = Stack::new(&lab, &wanted).await;
+    stack.up().await;
+
+    lab.machine("cut-off", "lxd1", &[]);
+    let seen = stack.observe().await;
+    let planned = stack.plan().await;
+    lab.machine("connect", "lxd1", &[]);
+    assert!(matches!(seen.hosts["lxd1"], HostView::Unreachable(_)), "{:?}", seen.hosts["lxd1"]);
+    assert!(matches!(seen.hosts["lxd0"], HostView::Ready(_)), "{:?}", seen.hosts["lxd0"]);
+    let planned: Vec<&str> = planned.iter().map(|step| step.reason.as_str()).collect();
+    assert_eq!(planned, Vec::<&str>::new());
+
+    let end = tokio::time::Instant::now() + LIMIT;
+    while !matches!(stack.observe().await.hosts["lxd1"], HostView::Ready(_)) {
+        assert!(tokio::time::Instant::now() < end, "the host did not come back");
+    }
+    stack.up().await;
+    assert!(page("192.168.0.108".parse().unwrap()).await.ends_with(PAGE));
+}

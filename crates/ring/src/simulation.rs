@@ -59,7 +59,7 @@ pub struct Simulation<M> {
     scheduled: u64,
     streams: Streams,
     referee: Referee,
-    make: Box<dyn FnMut(&Birth) -> Option<M>>,
+    make: Maker<M>,
     traffic: Traffic,
     trace: Trace,
 }
@@ -430,6 +430,9 @@ impl Ord for Scheduled {
         (self.at, self.order).cmp(&(other.at, other.order))
     }
 }
+
+/// Makes the machine of a member that starts.
+type Maker<M> = Box<dyn FnMut(&Birth) -> Option<M>>;
 
 /// Streams that are open, and members that were seen, by what identifies them.
 type Table<K, V> = BTreeMap<K, V>;

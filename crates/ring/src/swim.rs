@@ -61,7 +61,7 @@ use self::relay::Relays;
 use self::rules::Origin;
 use self::suspicion::{Due, Suspicions};
 use crate::time::Time;
-use crate::wire::message::{Alive, Message, State};
+use crate::wire::message::{Alive, Message, Name, State};
 use crate::wire::{Layers, packet};
 
 /// One member of a ring.
@@ -78,6 +78,8 @@ pub struct Swim<A> {
     news: Queue,
     probing: Probing,
     relays: Relays,
+    /// Those who died lately, and when.
+    dead: VecDeque<(Time, Name)>,
     /// When gossip may be sent again.
     gossip_at: Time,
     push_pull_at: Time,
@@ -131,6 +133,7 @@ impl<A: Application> Swim<A> {
             news: Queue::new(config.retransmit_multiplier, config.max_members),
             probing: Probing::new(now + some_of(config.probe_interval, &mut chance), chance.random()),
             relays: Relays::default(),
+            dead: VecDeque::new(),
             gossip_at: now,
             push_pull_at: now + some_of(config.push_pull_interval, &mut chance),
             push_pull_wait: Duration::MAX,
@@ -295,12 +298,9 @@ impl<A: Application> Swim<A> {
     }
 
     fn datagram(&mut self, now: Time, from: SocketAddr, bytes: &Bytes) {
-        let opened = match packet::open(&self.layers, bytes) {
-            Ok(opened) => opened,
-            Err(_) => {
-                self.counters.refused_datagrams += 1;
-                return;
-            }
+        let Ok(opened) = packet::open(&self.layers, bytes) else {
+            self.counters.refused_datagrams += 1;
+            return;
         };
         self.counters.refused_messages += opened.refused.len() as u64;
         for message in opened.messages {
@@ -311,7 +311,7 @@ impl<A: Application> Swim<A> {
                 Message::Nack(nack) => self.not_acknowledged(from, nack),
                 Message::Suspect(suspect) => self.suspect(now, suspect),
                 Message::Alive(alive) => self.alive(now, alive, Origin::Gossip),
-                Message::Dead(dead) => self.dead(now, dead),
+                Message::Dead(dead) => self.dead(now, &dead),
                 Message::User(message) => self.application.message(now, &message),
             }
         }

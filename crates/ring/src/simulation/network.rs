@@ -65,7 +65,7 @@ impl Network {
     fn again(&self, first: Duration, loss: f64, chance: &mut impl Rng) -> Duration {
         let mut wait = Duration::ZERO;
         let mut timeout = first;
-        while self.happens(loss, chance) && timeout < Duration::from_secs(60) {
+        while self.happens(loss, chance) && timeout < Duration::from_mins(1) {
             wait += timeout;
             timeout *= 2;
         }

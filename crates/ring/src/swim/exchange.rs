@@ -210,7 +210,7 @@ impl<A: Application> Swim<A> {
         for MemberState { name, address, meta, incarnation, state, versions } in remote.members {
             match state {
                 State::Alive => self.alive(now, Alive { incarnation, name, address, meta, versions }, origin),
-                State::Left => self.dead(now, Dead { incarnation, from: name.clone(), name }),
+                State::Left => self.dead(now, &Dead { incarnation, from: name.clone(), name }),
                 // A doubt that is only passed on must not count as one more witness.
                 State::Suspect if self.config.detection >= Detection::Careful && name != me => {}
                 // The other side may be wrong: the member gets the chance to refute.

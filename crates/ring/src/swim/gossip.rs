@@ -7,11 +7,12 @@
 use std::net::SocketAddr;
 
 use bytes::Bytes;
+use rand::Rng;
 
 use super::{Application, Output, Swim, Ticket};
 use crate::time::Time;
 use crate::wire::Nonce;
-use crate::wire::message::{Message, Name, State, encode};
+use crate::wire::message::{Dead, Message, Name, State, encode};
 use crate::wire::packet::{self, Checksum};
 
 /// The oldest protocol whose speakers understand a checksum.
@@ -38,16 +39,11 @@ impl<A: Application> Swim<A> {
             return;
         }
         self.gossip_at = now + self.config.gossip_interval;
-        let (me, to_the_dead) = (self.config.name.clone(), self.config.gossip_to_the_dead);
-        let chosen = self.members.choose(self.config.gossip_members, &mut self.chance, |member| {
-            // Whoever is dead by mistake has to hear of it to refute it.
-            let heard = match member.state {
-                State::Alive | State::Suspect => true,
-                State::Dead => now.since(member.since) <= to_the_dead,
-                State::Left => false,
-            };
-            heard && member.name != me
-        });
+        self.tell_one_of_the_dead(now);
+        let me = self.config.name.clone();
+        let chosen = self
+            .members
+            .choose(self.config.gossip_members, &mut self.chance, |member| member.lives() && member.name != me);
         let room = packet::room(&self.layers, self.config.datagram_size);
         for member in chosen {
             let parts = self.gather(room);
@@ -55,6 +51,26 @@ impl<A: Application> Swim<A> {
                 return;
             }
             self.send_parts(member.address, Some(&member.name), &parts);
+        }
+    }
+
+    /// Whoever is dead by mistake has to hear of it to refute it. It is told just that: memberlist gives the dead a share
+    /// of the gossip, which in a small ring is missing to the living.
+    fn tell_one_of_the_dead(&mut self, now: Time) {
+        while self.dead.front().is_some_and(|(at, _)| now.since(*at) > self.config.gossip_to_the_dead) {
+            self.dead.pop_front();
+        }
+        if self.dead.is_empty() {
+            return;
+        }
+        let chosen = self.chance.random_range(0..self.dead.len());
+        let name = self.dead.get(chosen).map(|(_, name)| name.clone());
+        if let Some(member) = name.and_then(|name| self.members.get(&name).cloned())
+            && member.state == State::Dead
+        {
+            let (incarnation, from) = (member.incarnation, self.config.name.clone());
+            let dead = Message::Dead(Dead { incarnation, name: member.name.clone(), from });
+            self.send_parts(member.address, Some(&member.name), &[encode(&dead)]);
         }
     }
 

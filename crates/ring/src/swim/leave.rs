@@ -38,7 +38,7 @@ impl<A: Application> Swim<A> {
         let until = if others { now + self.config.leave_timeout } else { now };
         self.leaving = Some(Leaving { until, farewell: None, ended: false });
         let name = self.config.name.clone();
-        self.dead(now, Dead { incarnation, name: name.clone(), from: name });
+        self.dead(now, &Dead { incarnation, name: name.clone(), from: name });
         self.end_leave(now);
     }
 

@@ -46,13 +46,12 @@ impl Members {
     /// Keeps what has become of a member; a new one gets a random place in the order.
     pub(super) fn put(&mut self, member: Member, chance: &mut impl Rng) {
         let lives = member.lives();
-        let before = match self.table.get_mut(&member.name) {
-            Some(known) => std::mem::replace(known, member).lives(),
-            None => {
-                let (last, _) = self.table.insert_full(member.name.clone(), member);
-                self.table.swap_indices(last, chance.random_range(0..=last));
-                false
-            }
+        let before = if let Some(known) = self.table.get_mut(&member.name) {
+            std::mem::replace(known, member).lives()
+        } else {
+            let (last, _) = self.table.insert_full(member.name.clone(), member);
+            self.table.swap_indices(last, chance.random_range(0..=last));
+            false
         };
         match (before, lives) {
             (false, true) => self.living += 1,

@@ -16,7 +16,7 @@ use super::exchange::Purpose;
 use super::{Application, Detection, Member, Swim};
 use crate::time::Time;
 use crate::wire::message::{
-    Ack, IndirectPing, Message, Nack, Name, Ping, Source, State, StreamMessage, Suspect, encode,
+    Ack, Dead, IndirectPing, Message, Nack, Name, Ping, Source, State, StreamMessage, Suspect, encode,
 };
 
 /// The oldest protocol whose speakers answer a ping on a stream.
@@ -123,7 +123,22 @@ impl<A: Application> Swim<A> {
             let payload = self.application.ack_payload();
             let ack = Message::Ack(Ack { sequence: ping.sequence, payload });
             let (to, name) = reply_to(ping.source.as_ref(), from);
-            self.send_with_gossip(to, name.as_ref(), &ack);
+            match self.accusation(name.as_ref(), to) {
+                Some(accusation) => self.send_parts(to, name.as_ref(), &[encode(&ack), encode(&accusation)]),
+                None => self.send_with_gossip(to, name.as_ref(), &ack),
+            }
+        }
+    }
+
+    /// What this member believes of one that pings it and so cannot be dead: told by this, it refutes.
+    fn accusation(&self, name: Option<&Name>, address: SocketAddr) -> Option<Message> {
+        let member = self.members.get(name?).filter(|member| member.address == address)?;
+        let (incarnation, name, from) = (member.incarnation, member.name.clone(), self.config.name.clone());
+        match member.state {
+            _ if self.config.detection < Detection::Careful => None,
+            State::Suspect => Some(Message::Suspect(Suspect { incarnation, name, from })),
+            State::Dead => Some(Message::Dead(Dead { incarnation, name, from })),
+            State::Alive | State::Left => None,
         }
     }
 

@@ -12,6 +12,9 @@ use super::{Application, Change, Departure, Detection, Member, Swim};
 use crate::time::Time;
 use crate::wire::message::{Alive, Dead, Message, Name, State, Suspect, Versions, encode};
 
+/// So many of those who died lately are remembered for telling them.
+const DEAD: usize = 1024;
+
 /// Where a message about a living member comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Origin {
@@ -58,7 +61,7 @@ impl<A: Application> Swim<A> {
             let same =
                 said.incarnation == known.incarnation && said.meta == known.meta && said.versions == known.versions;
             if !same {
-                self.refute(now, known.clone(), said.incarnation, None);
+                self.refute(now, known, said.incarnation, None);
             }
             return;
         }
@@ -101,16 +104,16 @@ impl<A: Application> Swim<A> {
             return;
         }
         if known.name == self.config.name {
-            return self.refute(now, known, suspect.incarnation, Some(&suspect.from));
+            return self.refute(now, &known, suspect.incarnation, Some(&suspect.from));
         }
         self.tell(&known.name, &Message::Suspect(suspect.clone()));
         let limits = Limits::new(&self.config, self.members.living());
         self.suspicions.begin(now, known.name.clone(), suspect.from, limits);
-        self.become_(now, &known, suspect.incarnation, State::Suspect);
+        self.put_state(now, &known, suspect.incarnation, State::Suspect);
     }
 
     /// A member is said to be gone.
-    pub(super) fn dead(&mut self, now: Time, dead: Dead) {
+    pub(super) fn dead(&mut self, now: Time, dead: &Dead) {
         let Some(known) = self.members.get(&dead.name).cloned() else { return };
         if dead.incarnation < known.incarnation {
             return self.correct(&known, &dead.from);
@@ -120,7 +123,7 @@ impl<A: Application> Swim<A> {
             return;
         }
         if known.name == self.config.name && self.leaving.is_none() {
-            return self.refute(now, known, dead.incarnation, Some(&dead.from));
+            return self.refute(now, &known, dead.incarnation, Some(&dead.from));
         }
         let ticket = self.tell(&known.name, &Message::Dead(dead.clone()));
         if known.name == self.config.name
@@ -130,7 +133,10 @@ impl<A: Application> Swim<A> {
         }
         let (state, departure) =
             if dead.name == dead.from { (State::Left, Departure::Left) } else { (State::Dead, Departure::Failed) };
-        let member = self.become_(now, &known, dead.incarnation, state);
+        let member = self.put_state(now, &known, dead.incarnation, state);
+        if state == State::Dead && self.dead.len() < DEAD {
+            self.dead.push_back((now, member.name.clone()));
+        }
         self.application.changed(now, Change::Gone(member, departure));
         self.knock_if_alone(now);
     }
@@ -147,12 +153,12 @@ impl<A: Application> Swim<A> {
     pub(super) fn give_up(&mut self, now: Time, name: &Name) {
         let Some(known) = self.members.get(name).filter(|known| known.state == State::Suspect) else { return };
         let dead = Dead { incarnation: known.incarnation, name: name.clone(), from: self.config.name.clone() };
-        self.dead(now, dead);
+        self.dead(now, &dead);
     }
 
     /// This member is said to be gone, or to be something else than it is: it says what is true, in a way that beats
     /// the other message.
-    fn refute(&mut self, now: Time, me: Member, accused: u32, accuser: Option<&Name>) {
+    fn refute(&mut self, now: Time, me: &Member, accused: u32, accuser: Option<&Name>) {
         self.counters.refutations += 1;
         if self.config.detection >= Detection::Lifeguard {
             // Whoever has to refute was perhaps too slow to answer.
@@ -204,7 +210,7 @@ impl<A: Application> Swim<A> {
         self.send_parts(said.address, Some(&known.name.clone()), &[message]);
     }
 
-    fn become_(&mut self, now: Time, known: &Member, incarnation: u32, state: State) -> Member {
+    fn put_state(&mut self, now: Time, known: &Member, incarnation: u32, state: State) -> Member {
         let said = if known.incarnation == incarnation {
             known.said.clone()
         } else {

@@ -55,6 +55,37 @@ fn cloud_init_finds_nothing_wrong_with_the_schema_of_user_data() {
 }
 
 #[test]
+fn cloud_inits_own_module_takes_the_key_that_is_handed_in_and_leaves_no_other() {
+    if !available("/usr/bin/python3", &["-c", "import cloudinit.config.cc_ssh"])
+        || !available("ssh", &["-Q", "key"])
+        // Only root, or who may make user namespaces, has mounts of its own.
+        || !available("unshare", &["--mount", "mount", "-t", "tmpfs", "none", "/mnt"])
+    {
+        return;
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("key");
+    let made = Command::new("ssh-keygen")
+        .args(["-q", "-t", "ed25519", "-N", "", "-C", "lxd0", "-f"])
+        .arg(&file)
+        .output()
+        .unwrap();
+    assert!(made.status.success(), "{}", said(&made));
+    let read = |path: &Path| fs::read_to_string(path).unwrap();
+    let key = HostKey { private: read(&file), public: read(&file.with_extension("pub")) };
+    let path = directory.path().join("user-data");
+    fs::write(&path, with_host_key(&hosts()[0].1, &key)).unwrap();
+    let output = Command::new("unshare")
+        .args(["--mount", "/usr/bin/python3", concat!(env!("CARGO_MANIFEST_DIR"), "/tests/ssh_module_probe.py")])
+        .arg(&path)
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", said(&output));
+    let there: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(there, serde_json::json!({"ssh_host_ed25519_key": key.public.trim()}));
+}
+
+#[test]
 fn the_shell_accepts_the_script_and_its_settings() {
     if !available("sh", &["-c", "true"]) {
         return;

@@ -2,7 +2,8 @@
 //! its unix socket through that connection.
 //!
 //! A host key is accepted only if the cloud itself told it: from the server's metadata, where it is noted once it was
-//! read, or from the console log that cloud-init prints it to. Metadata can be written by the project's members alone.
+//! read or together with the server that it was handed to, or from the console log that cloud-init prints it to.
+//! Metadata can be written by the project's members alone.
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;

@@ -48,7 +48,7 @@ impl Cause<'_> {
             Self::Error(fault) => format!("Nova calls it ERROR: {}", fault.unwrap_or("Nova does not say why")),
             Self::CloudInit(failure) => format!("its cloud-init failed: {failure}\n{}", lost(failure)),
             Self::NoConsole(words) => format!(
-                "its ssh host key cannot be learned, for Nova shows no console ({words}); so nobody of ours was in it, and another one is given its key"
+                "its ssh host key cannot be learned, for Nova shows no console ({words}): nobody can enter it, and another one is given its key"
             ),
         }
     }

@@ -2,6 +2,8 @@
 //!
 //! Only forms are known here; what a verb does is its own file under [`verbs`](crate::verbs).
 
+pub(crate) mod ring;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -113,6 +115,9 @@ pub(crate) enum Verb {
     /// Serve the embedded cloud to any OpenStack client
     #[command(subcommand)]
     Cloud(Cloud),
+    /// Be a member of a gossip ring that speaks Serf, or ask one
+    #[command(subcommand)]
+    Ring(ring::Ring),
 }
 
 #[derive(Debug, Args)]

@@ -7,6 +7,7 @@ mod init;
 mod logs;
 mod plan;
 pub(crate) mod render;
+mod ring;
 mod schema;
 mod stack;
 pub(crate) mod status;
@@ -30,5 +31,6 @@ pub(crate) async fn run(verb: Verb, output: &Output) -> Result<Exit, Failure> {
         Verb::Status(arguments) => status::run(&arguments, output).await,
         Verb::Logs(arguments) => logs::run(&arguments, output).await,
         Verb::Exec(arguments) => exec::run(&arguments, output).await,
+        Verb::Ring(verb) => ring::run(&verb, output).await,
     }
 }

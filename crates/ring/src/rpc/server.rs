@@ -22,6 +22,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
+pub use ask::event as told;
 pub use log::{Level, Log};
 
 use crate::driver::Handle;

@@ -83,7 +83,7 @@ pub(super) fn question(query: Query) -> Question {
 }
 
 /// An event as clients are told of it.
-pub(super) fn event(event: &serf::Event) -> reply::Event {
+pub fn event(event: &serf::Event) -> reply::Event {
     match event {
         serf::Event::Members { change, members } => {
             reply::Event::Members { kind: change.as_str().to_owned(), members: members.iter().map(told).collect() }

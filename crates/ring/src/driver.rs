@@ -127,9 +127,8 @@ pub enum End {
 
 /// Starts a member on the current tokio runtime.
 pub async fn start(mut config: Config) -> Result<Handle, StartError> {
-    let sockets = Sockets::bind(config.bind)
-        .await
-        .map_err(|source| StartError::Listen { address: config.bind, source })?;
+    let sockets =
+        Sockets::bind(config.bind).await.map_err(|source| StartError::Listen { address: config.bind, source })?;
     if config.serf.swim.address.port() == 0 {
         config.serf.swim.address.set_port(sockets.address.port());
     }

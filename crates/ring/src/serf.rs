@@ -447,6 +447,7 @@ impl Serf {
     /// What only time brings.
     fn do_what_is_due(&mut self, now: Time) {
         self.gossip_mut().end_queries(now);
+        self.gossip_mut().remind(now);
         if self.reap_at <= now || self.gossip().prune_at.is_some_and(|at| at <= now) {
             self.reap(now);
         }

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use rand::SeedableRng;
 use rand_chacha::ChaCha20Rng;
 use tokio::net::TcpStream;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast, mpsc, oneshot};
+use tokio::sync::{broadcast, mpsc, oneshot};
 use tokio::time::{Instant, sleep_until};
 
 use super::End;
@@ -18,7 +18,7 @@ use super::files::Files;
 use super::handle::{Answers, Command, Joined, Reply};
 use super::keyring;
 use super::sockets::Sockets;
-use super::streams::{INCOMING_MAX, Report, Streams};
+use super::streams::{Report, Streams};
 use super::subscription::{EVENTS_MAX, Subscription};
 use crate::serf::{Answer, Event, KeyReport, Output, QueryId, Serf};
 use crate::swim::{self, Input, JoinId, StreamId};
@@ -44,8 +44,6 @@ pub(super) struct Member {
     inbox: mpsc::Receiver<Command>,
     streams: Streams,
     reports: mpsc::Receiver<Report>,
-    /// A place for each stream that another member may open.
-    places: Arc<Semaphore>,
     /// What streams need to know of the keys; made anew when they change.
     layers: Arc<Layers>,
     events: broadcast::Sender<Arc<Event>>,
@@ -61,7 +59,7 @@ pub(super) struct Member {
 /// What happens to a member.
 enum Happening {
     Datagrams,
-    Stream(TcpStream, SocketAddr, OwnedSemaphorePermit),
+    Stream(TcpStream, SocketAddr),
     Report(Report),
     Command(Option<Command>),
     Time,
@@ -86,7 +84,6 @@ impl Member {
             inbox,
             streams: Streams::new(reporter),
             reports,
-            places: Arc::new(Semaphore::new(INCOMING_MAX)),
             events: broadcast::Sender::new(EVENTS_MAX),
             next_stream: 0,
             asking: BTreeMap::new(),
@@ -108,9 +105,9 @@ impl Member {
             }
             match self.next_happening().await {
                 Happening::Datagrams => self.take_datagrams(&mut datagram),
-                Happening::Stream(stream, from, place) => {
+                Happening::Stream(stream, from) => {
                     let nonce = Nonce::random(&mut self.nonces);
-                    self.streams.serve(stream, from, self.layers.clone(), nonce, place);
+                    self.streams.serve(stream, from, self.layers.clone(), nonce);
                 }
                 Happening::Report(report) => self.take_report(report),
                 // The last handle is gone: nobody will ever ask it to leave.
@@ -140,7 +137,7 @@ impl Member {
                 yield_on_error(result).await;
                 Happening::Datagrams
             }
-            (stream, from, place) = accept(sockets, &self.places) => Happening::Stream(stream, from, place),
+            (stream, from) = accept(sockets) => Happening::Stream(stream, from),
             Some(report) = self.reports.recv() => Happening::Report(report),
             command = self.inbox.recv() => Happening::Command(command),
             () = time => Happening::Time,
@@ -287,13 +284,11 @@ impl Member {
     }
 }
 
-/// The next stream of another member, once there is a place for it.
-async fn accept(sockets: &Sockets, places: &Arc<Semaphore>) -> (TcpStream, SocketAddr, OwnedSemaphorePermit) {
+/// The next stream of another member.
+async fn accept(sockets: &Sockets) -> (TcpStream, SocketAddr) {
     loop {
-        // Nobody closes the places.
-        let Ok(place) = places.clone().acquire_owned().await else { return pending().await };
         match sockets.streams.accept().await {
-            Ok((stream, from)) => return (stream, from, place),
+            Ok(accepted) => return accepted,
             // The other side has gone again, or the process has no descriptor left.
             Err(error) => yield_on_error(Err(error)).await,
         }

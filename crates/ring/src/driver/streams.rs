@@ -3,6 +3,7 @@
 //! A stream costs at most its deadline and a share of the memory that all streams have together, so that slow, silent or
 //! lying peers cost what is stated here and no more.
 
+use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -11,6 +12,7 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+use tokio::task::AbortHandle;
 use tokio::time::{Instant, timeout_at};
 
 use crate::swim::{Exchange, ExchangeId, Failure};
@@ -18,8 +20,9 @@ use crate::wire::message::StreamMessage;
 use crate::wire::stream::{self, Decoder, Direction};
 use crate::wire::{Layers, Nonce};
 
-/// How many streams of others are open at once; more wait in the system's queue.
-pub(super) const INCOMING_MAX: usize = 256;
+/// How many streams of others are open at once. The oldest gives way to one more: whoever has a question asks it at once,
+/// so those that are old are slow, silent, or held open to keep others out.
+const INCOMING_MAX: usize = 256;
 /// How many bytes of unfinished messages all streams hold together: some of the largest, or very many of the usual ones.
 const HELD_MAX: usize = 64 * 1024 * 1024;
 /// How long others may take to ask and to take the answer (`TCPTimeout`).
@@ -37,29 +40,31 @@ pub(super) enum Report {
 }
 
 /// What all streams of a member share.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(super) struct Streams {
+    shared: Shared,
+    /// Those that others have opened, the oldest first; some have ended.
+    incoming: VecDeque<AbortHandle>,
+}
+
+/// What each stream's task has of it.
+#[derive(Clone, Debug)]
+struct Shared {
     reports: mpsc::Sender<Report>,
     memory: Arc<Semaphore>,
 }
 
 impl Streams {
     pub(super) fn new(reports: mpsc::Sender<Report>) -> Self {
-        Self { reports, memory: Arc::new(Semaphore::new(HELD_MAX / CHUNK)) }
+        let shared = Shared { reports, memory: Arc::new(Semaphore::new(HELD_MAX / CHUNK)) };
+        Self { shared, incoming: VecDeque::new() }
     }
 
-    /// Serves a stream that another member has opened. `place` is given back at its end.
-    pub(super) fn serve(
-        &self,
-        stream: TcpStream,
-        from: SocketAddr,
-        layers: Arc<Layers>,
-        nonce: Nonce,
-        place: OwnedSemaphorePermit,
-    ) {
-        let streams = self.clone();
-        tokio::spawn(async move {
-            let _place = place;
+    /// Serves a stream that another member has opened.
+    pub(super) fn serve(&mut self, stream: TcpStream, from: SocketAddr, layers: Arc<Layers>, nonce: Nonce) {
+        self.make_room();
+        let streams = self.shared.clone();
+        let task = tokio::spawn(async move {
             let deadline = Instant::now() + INCOMING_TIMEOUT;
             match timeout_at(deadline, streams.answer(stream, from, &layers, nonce)).await {
                 Ok(Ok(())) => {}
@@ -67,11 +72,12 @@ impl Streams {
                 Err(_) => tracing::debug!(%from, "a stream took too long"),
             }
         });
+        self.incoming.push_back(task.abort_handle());
     }
 
     /// Opens a stream, and tells the member what came of it.
     pub(super) fn open(&self, exchange: Exchange, deadline: Instant, layers: Arc<Layers>, nonce: Nonce) {
-        let streams = self.clone();
+        let streams = self.shared.clone();
         tokio::spawn(async move {
             let (id, to) = (exchange.id, exchange.to);
             let answer = timeout_at(deadline, streams.exchange(exchange, &layers, nonce)).await;
@@ -81,6 +87,20 @@ impl Streams {
         });
     }
 
+    fn make_room(&mut self) {
+        if self.incoming.len() < INCOMING_MAX {
+            return;
+        }
+        self.incoming.retain(|stream| !stream.is_finished());
+        if self.incoming.len() >= INCOMING_MAX
+            && let Some(oldest) = self.incoming.pop_front()
+        {
+            oldest.abort();
+        }
+    }
+}
+
+impl Shared {
     async fn answer(
         &self,
         mut stream: TcpStream,

@@ -2,11 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use bytes::Bytes;
+
 use super::event::{Answer, QueryId};
 use super::keys::KeyReport;
 use crate::time::Time;
 use crate::wire::message::Name;
-use crate::wire::serf::{LamportTime, QueryResponse};
+use crate::wire::serf::{Filter, LamportTime, QueryResponse};
 
 /// How many may wait at once.
 const OPEN_MAX: usize = 1024;
@@ -36,16 +38,35 @@ impl Votes {
     }
 }
 
+/// A query whose answers can be counted: who has not answered at half time is asked again, by himself. Gossip reaches
+/// everybody only nearly always, and nothing else brings a query.
+#[derive(Clone, Debug)]
+pub(super) struct Reminder {
+    pub(super) at: Time,
+    /// The query as it went out.
+    pub(super) message: Bytes,
+    /// Whom it is for.
+    pub(super) filters: Vec<Filter>,
+}
+
 /// One query.
 #[derive(Clone, Debug)]
 pub(super) struct Open {
     pub(super) id: QueryId,
     pub(super) deadline: Time,
     pub(super) purpose: Purpose,
+    reminder: Option<Reminder>,
     acks: BTreeSet<Name>,
     responses: BTreeSet<Name>,
     /// How many of each kind are taken at most; more are invented.
     answers_max: usize,
+}
+
+impl Open {
+    /// Whether a member has been heard of.
+    pub(super) fn has_heard(&self, name: &Name) -> bool {
+        self.acks.contains(name) || self.responses.contains(name)
+    }
 }
 
 /// All of them, by what their answers carry.
@@ -70,12 +91,13 @@ impl Asked {
         id: QueryId,
         deadline: Time,
         purpose: Purpose,
+        reminder: Option<Reminder>,
         members: usize,
     ) {
         // Members may come while it is open.
         let answers_max = members.saturating_mul(2).saturating_add(64);
         let (acks, responses) = (BTreeSet::new(), BTreeSet::new());
-        self.0.insert(key, Open { id, deadline, purpose, acks, responses, answers_max });
+        self.0.insert(key, Open { id, deadline, purpose, reminder, acks, responses, answers_max });
     }
 
     /// An answer has come: the query that it belongs to, unless that is over or the answer has come before.
@@ -93,9 +115,19 @@ impl Asked {
         Some((open, answer))
     }
 
-    /// When the next query is over.
+    /// When the next query is over or somebody is to be reminded.
     pub(super) fn wake_at(&self) -> Option<Time> {
-        self.0.values().map(|open| open.deadline).min()
+        let due = |open: &Open| open.reminder.as_ref().map_or(open.deadline, |reminder| reminder.at.min(open.deadline));
+        self.0.values().map(due).min()
+    }
+
+    /// The reminders that are due, each once.
+    pub(super) fn take_reminders(&mut self, now: Time) -> Vec<(Reminder, &Open)> {
+        let due = self.0.values_mut().filter_map(|open| {
+            let reminder = open.reminder.take_if(|reminder| reminder.at <= now)?;
+            Some((reminder, &*open))
+        });
+        due.collect()
     }
 
     /// The queries that are over: their time is, or everybody has answered whose answer was waited for.

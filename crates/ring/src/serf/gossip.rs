@@ -16,6 +16,7 @@ use super::coalesce::Coalescer;
 use super::config::{Config, Coordinates};
 use super::event::{Answer, Change, Coalesce, Event, QueryId, UserEvent};
 use super::keys::{KeyChange, KeyReport};
+use super::member::Status;
 use super::members::{Heard, Members, Prune};
 use super::queries::Waiting;
 use super::recent::Recent;
@@ -252,6 +253,16 @@ impl Gossip {
         }
     }
 
+    /// Another member has it that a member left.
+    fn left_elsewhere(&mut self, now: Time, name: &Name, time: LamportTime) {
+        self.clock.witness(time);
+        let me = self.name().clone();
+        let staying = (self.presence == Presence::Here).then_some(&me);
+        if time <= super::clock::LATEST && self.members.left_elsewhere(now, name, time, staying) == Heard::Wrong {
+            self.say_joined(now);
+        }
+    }
+
     /// Takes in a message, and says whether others are to get it too, and by which queue.
     fn take(&mut self, now: Time, message: SerfMessage) -> Option<&mut Queue> {
         match message {
@@ -281,12 +292,11 @@ impl Gossip {
         self.clock.witness(before(state.time));
         self.events.witness(before(state.event_time));
         self.queries.witness(before(state.query_time));
-        // Who left first: the times of their intents are those before they left, so one later is used.
+        // Who left first: that must not be taken for something older than a join of the same state.
         let left: BTreeSet<&Name> = state.left.iter().collect();
         for name in &left {
-            let joined = state.status_times.get(*name).copied().unwrap_or(LamportTime(0));
-            let time = LamportTime(joined.0.saturating_add(1));
-            self.leave_intent(now, &Leave { time, name: (*name).clone(), prune: false });
+            let time = state.status_times.get(*name).copied().unwrap_or_default();
+            self.left_elsewhere(now, name, time);
         }
         for (name, time) in state.status_times.iter().filter(|(name, _)| !left.contains(name)) {
             self.join_intent(now, name, *time);
@@ -338,7 +348,7 @@ impl Application for Gossip {
             time: self.clock.now(),
             status_times: entries().map(|entry| (entry.member.name.clone(), entry.status_time)).collect(),
             left: entries()
-                .filter(|entry| entry.member.status == super::Status::Left)
+                .filter(|entry| entry.member.status == Status::Left)
                 .map(|entry| entry.member.name.clone())
                 .collect(),
             event_time: self.events.clock().now(),

@@ -1,7 +1,7 @@
 //! Leaving: first Serf's intent has to reach the others, then the membership's own word, then the last datagrams.
 //!
 //! ```text
-//!   saying ── told, or no time left ──▶ leaving ── told, or no time left ──▶ lingering ── a second ──▶ gone
+//!   saying ── told, or no time left ──▶ telling ── told, or no time left ──▶ lingering ── a second ──▶ gone
 //! ```
 //!
 //! The order matters: who hears that a member is gone before it hears that it wanted to, takes it for failed.
@@ -18,7 +18,7 @@ pub(super) enum Leaving {
     /// There is nobody to tell it to.
     Alone,
     /// The membership says it.
-    Leaving { lingers: bool },
+    Telling { lingers: bool },
     /// Everything is said; what is on its way may arrive.
     Lingering { until: Time },
     /// It may end.
@@ -37,7 +37,7 @@ impl Leaving {
     pub(super) const fn wake_at(&self) -> Option<Time> {
         match self {
             Self::Saying { until, .. } | Self::Lingering { until } => Some(*until),
-            Self::Alone | Self::Leaving { .. } | Self::Gone => None,
+            Self::Alone | Self::Telling { .. } | Self::Gone => None,
         }
     }
 }
@@ -47,11 +47,11 @@ impl Serf {
     pub(super) fn go_on_leaving(&mut self, now: Time) {
         match self.leaving {
             Some(Leaving::Saying { ticket, until }) if until <= now || !is_waiting(self.gossip(), ticket) => {
-                self.leaving = Some(Leaving::Leaving { lingers: true });
+                self.leaving = Some(Leaving::Telling { lingers: true });
                 self.swim.leave(now);
             }
             Some(Leaving::Alone) => {
-                self.leaving = Some(Leaving::Leaving { lingers: false });
+                self.leaving = Some(Leaving::Telling { lingers: false });
                 self.swim.leave(now);
             }
             Some(Leaving::Lingering { until }) if until <= now => self.is_gone(),
@@ -62,7 +62,7 @@ impl Serf {
     /// The membership has told everybody.
     pub(super) fn goodbye_was_said(&mut self, now: Time) {
         match self.leaving {
-            Some(Leaving::Leaving { lingers: true }) => {
+            Some(Leaving::Telling { lingers: true }) => {
                 self.leaving = Some(Leaving::Lingering { until: now + self.config().leave_propagate_delay });
             }
             _ => self.is_gone(),

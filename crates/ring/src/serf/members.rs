@@ -197,6 +197,28 @@ impl Members {
         Heard::News
     }
 
+    /// Another member, whose last intent of `name` is of `time`, has it that it left.
+    ///
+    /// Serf takes that for an intent of one later, each time that states are exchanged, and so may outrun what is said of
+    /// the member next. Here it counts as it is; where it is nothing new, it only decides what became of one who failed.
+    pub(super) fn left_elsewhere(
+        &mut self,
+        now: Time,
+        name: &Name,
+        time: LamportTime,
+        staying: Option<&Name>,
+    ) -> Heard {
+        match self.entries.get_mut(name) {
+            Some(entry) if entry.member.status == Status::Left => Heard::Old,
+            Some(entry) if entry.member.status == Status::Failed && entry.status_time == time => {
+                entry.member.status = Status::Left;
+                self.events.push(Event::about(Change::Left, &entry.member));
+                Heard::News
+            }
+            _ => self.leave_intent(now, name, time, staying, None),
+        }
+    }
+
     /// Forgets the members that were gone for too long or are to be pruned, and old intents. The names of the forgotten.
     pub(super) fn reap(&mut self, now: Time, ages: Ages) -> Vec<Name> {
         self.intents.expire(now, ages.intents);

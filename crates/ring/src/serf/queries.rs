@@ -11,7 +11,7 @@ use bytes::Bytes;
 use rand::Rng;
 use rand::seq::IndexedRandom;
 
-use super::asked::{Purpose, Votes};
+use super::asked::{Purpose, Reminder, Votes};
 use super::config::Conflicts;
 use super::event::{Answer, Event, Query, QueryId};
 use super::gossip::{Effect, Gossip};
@@ -31,6 +31,8 @@ const INTERNAL: &str = "_serf_";
 const CONFLICT: &str = "_serf_conflict";
 /// How many queries wait for this member's answer at most; the oldest give way.
 const WAITING_MAX: usize = 1024;
+/// How many members are asked again; where more have not answered, something else is wrong.
+const REMINDED_MAX: usize = 64;
 /// The longest time that an answer is waited for, whatever the asker says.
 const TIMEOUT_MAX: Duration = Duration::from_hours(1);
 /// Members of older versions cannot relay.
@@ -91,8 +93,14 @@ impl Gossip {
         }
         let id = self.next_query();
         self.queries.tick();
+        let is_counted = message.flags.ack || !matches!(purpose, Purpose::Answers);
+        let reminder = is_counted.then(|| Reminder {
+            at: now + message.timeout / 2,
+            message: encoded.clone(),
+            filters: message.filters.clone(),
+        });
         let members = self.members.count().there;
-        self.asked.open((message.time, message.id), id, now + message.timeout, purpose, members);
+        self.asked.open((message.time, message.id), id, now + message.timeout, purpose, reminder, members);
         self.query_heard(now, message);
         self.query_queue.push(None, encoded);
         Ok(id)
@@ -193,6 +201,20 @@ impl Gossip {
                 Purpose::Conflict(votes) if votes.are_lost() => Some(Effect::ConflictLost),
                 Purpose::Conflict(_) => None,
             });
+        }
+    }
+
+    /// Asks those again whom gossip may have left out.
+    pub(super) fn remind(&mut self, now: Time) {
+        let me = &self.config.swim.name;
+        let others = || self.members.iter().map(|entry| &entry.member).filter(|member| member.name != *me);
+        for (reminder, open) in self.asked.take_reminders(now) {
+            let silent = others()
+                .filter(|member| member.status == Status::Alive && !open.has_heard(&member.name))
+                .filter(|member| filter::is_for(&reminder.filters, &member.name, &member.tags))
+                .take(REMINDED_MAX);
+            self.effects
+                .extend(silent.map(|member| Effect::Send { to: member.address, message: reminder.message.clone() }));
         }
     }
 

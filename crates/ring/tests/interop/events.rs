@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use pontoon_ring::driver::Subscription;
+use pontoon_ring::driver::{Handle, Subscription};
 use pontoon_ring::serf::{Acks, Answer, Coalesce, Event, Query, Question, UserEvent};
 
 use crate::ours::{Ours, next, tags};
@@ -132,7 +132,7 @@ fn load() -> Question {
 
 /// Lets one of ours answer each query.
 fn answering(member: &Ours, mut events: Subscription) -> tokio::task::JoinHandle<()> {
-    let handle = std::ops::Deref::deref(member).clone();
+    let handle = Handle::clone(member);
     tokio::spawn(async move {
         loop {
             let query = next_query(&mut events).await;

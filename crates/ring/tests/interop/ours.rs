@@ -65,7 +65,7 @@ pub(crate) async fn next<T>(events: &mut Subscription, mut wanted: impl FnMut(&E
             }
         }
     };
-    tokio::time::timeout(std::time::Duration::from_secs(60), waiting).await.expect("an event comes")
+    tokio::time::timeout(std::time::Duration::from_mins(1), waiting).await.expect("an event comes")
 }
 
 pub(crate) fn tags(all: &[(&str, &str)]) -> Tags {

@@ -15,7 +15,7 @@ use crate::ours::Ours;
 use crate::theirs::{Theirs, Words};
 
 /// As long as anything may take on a busy machine before it counts as not happening.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// What one member says about all: status by name.
 pub(crate) type View = BTreeMap<String, String>;

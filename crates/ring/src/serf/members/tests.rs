@@ -124,3 +124,17 @@ fn a_member_that_failed_is_forgotten_after_a_day_and_not_before() {
     assert_eq!(members.reap(Time::after(day + Duration::from_secs(11)), AGES), ["p1".into()]);
     assert_eq!(members.count(), Count::default());
 }
+
+#[test]
+fn what_another_member_knows_of_a_leave_decides_what_became_of_one_who_failed() {
+    let mut members = ring("p1");
+    join(&mut members, "p1", 4);
+    let elsewhere =
+        |members: &mut Members, time| members.left_elsewhere(Time::ZERO, &"p1".into(), LamportTime(time), None);
+    assert_eq!(elsewhere(&mut members, 4), Heard::Old, "it has joined at 4, and is there");
+    members.gone(Time::ZERO, &"p1".into(), Departure::Failed);
+    assert_eq!(elsewhere(&mut members, 3), Heard::Old, "that was before it joined again");
+    assert_eq!(elsewhere(&mut members, 4), Heard::News);
+    assert_eq!(status(&members, "p1"), Some(Status::Left));
+    assert_eq!(leave(&mut members, "p1", 5), Heard::News, "what is said next is not outrun");
+}

@@ -52,12 +52,13 @@ struct Tool {
     package: &'static str,
 }
 
-const TOOLS: [Tool; 9] = [
+const TOOLS: [Tool; 10] = [
     Tool { name: "cloud-init", probe: &["cloud-init", "--version"], package: "cloud-init" },
     Tool { name: "dnsmasq", probe: &["dnsmasq", "--version"], package: "dnsmasq-base" },
     Tool { name: "ip", probe: &["ip", "-V"], package: "iproute2" },
     Tool { name: "netplan", probe: &["netplan", "info"], package: "netplan.io" },
     Tool { name: "PyYAML", probe: &["/usr/bin/python3", "-c", "import yaml"], package: "python3-yaml" },
+    Tool { name: "serf", probe: &["serf", "version"], package: "serf" },
     Tool { name: "shellcheck", probe: &["shellcheck", "--version"], package: "shellcheck" },
     Tool { name: "ssh", probe: &["ssh", "-V"], package: "openssh-client" },
     Tool { name: "sshd", probe: &["test", "-x", "/usr/sbin/sshd"], package: "openssh-server" },

@@ -8,6 +8,7 @@ mod bench;
 mod build_static;
 mod checkout;
 mod command;
+mod fuzz;
 mod lab;
 mod test;
 mod tidy;
@@ -22,7 +23,7 @@ struct Task {
     run: fn(&[String]) -> Result<(), String>,
 }
 
-const TASKS: [Task; 5] = [
+const TASKS: [Task; 6] = [
     Task {
         name: "test",
         arguments: "[STEP…]",
@@ -31,6 +32,12 @@ const TASKS: [Task; 5] = [
     },
     Task { name: "tidy", arguments: "", what: "the house rules alone", run: tidy::run },
     Task { name: "bench", arguments: "[NAME…]", what: "the benchmarks, each with its table", run: bench::run },
+    Task {
+        name: "fuzz",
+        arguments: "[TARGET…]",
+        what: "the decoders of the gossip against libFuzzer, each for `--minutes N`",
+        run: fuzz::run,
+    },
     Task {
         name: "lab",
         arguments: "LAB VERB",

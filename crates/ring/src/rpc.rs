@@ -31,7 +31,7 @@ pub use reply::{Body, Reply};
 pub use request::Request;
 
 /// The only version of the protocol.
-pub const VERSION: i64 = 1;
+pub const VERSION: u64 = 1;
 
 /// The port that agents listen on where nothing else is said.
 pub const DEFAULT_PORT: u16 = 7373;

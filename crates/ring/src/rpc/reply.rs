@@ -36,7 +36,7 @@ pub enum Body {
     /// The members that were asked for.
     Members(Vec<Member>),
     /// How many addresses answered.
-    Joined(i64),
+    Joined(u64),
     /// What members did with a key.
     Keys(Keys),
     /// Names and values by subject.
@@ -192,7 +192,7 @@ pub fn encode(reply: &Reply) -> Bytes {
             write_members(&mut writer, members);
         }
         Some(Body::Joined(number)) => {
-            writer.map(1).text("Num").unsigned(number.unsigned_abs());
+            writer.map(1).text("Num").unsigned(*number);
         }
         Some(Body::Keys(keys)) => write_keys(&mut writer, keys),
         Some(Body::Stats(stats)) => {
@@ -249,7 +249,7 @@ fn read_body(reader: &mut Reader<'_>, expected: Expected) -> Result<Option<Body>
             let mut number = 0;
             reader.fields("the answer to a join", |reader, field| {
                 match field {
-                    b"Num" => number = reader.signed("Num")?,
+                    b"Num" => number = reader.unsigned("Num")?,
                     _ => reader.skip()?,
                 }
                 Ok(())

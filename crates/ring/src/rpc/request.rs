@@ -20,7 +20,7 @@ pub enum Request {
     /// Always first.
     Handshake {
         /// The version of the protocol: [`VERSION`](super::VERSION).
-        version: i64,
+        version: u64,
     },
     /// The key that the agent wants from its clients.
     Auth(Secret),
@@ -181,7 +181,7 @@ pub fn encode(sequence: u64, request: &Request) -> Bytes {
     match request {
         Request::Members | Request::Leave | Request::ListKeys | Request::Stats => {}
         Request::Handshake { version } => {
-            writer.map(1).text("Version").unsigned(version.unsigned_abs());
+            writer.map(1).text("Version").unsigned(*version);
         }
         Request::Auth(key) => {
             writer.map(1).text("AuthKey").text(&key.0);
@@ -314,7 +314,7 @@ fn read_body(reader: &mut Reader<'_>, command: &str) -> Result<Option<Request>, 
 /// The fields of all requests: no two of them mean something different by one name.
 #[derive(Default)]
 struct Fields {
-    version: i64,
+    version: u64,
     auth_key: String,
     name: String,
     node: String,
@@ -343,7 +343,7 @@ impl Fields {
         let mut all = Self::default();
         reader.fields("a request", |reader, field| {
             match field {
-                b"Version" => all.version = reader.signed("Version")?,
+                b"Version" => all.version = reader.unsigned("Version")?,
                 b"AuthKey" => all.auth_key = reader.lossy("AuthKey")?,
                 b"Name" => all.name = reader.lossy("Name")?,
                 b"Node" => all.node = reader.lossy("Node")?,

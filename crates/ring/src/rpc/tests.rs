@@ -120,7 +120,7 @@ fn any_request() -> impl Strategy<Value = Request> {
     prop_oneof![
         Just(Request::Members),
         Just(Request::Stats),
-        (0..9_i64).prop_map(|version| Request::Handshake { version }),
+        (0..9_u64).prop_map(|version| Request::Handshake { version }),
         text().prop_map(|key| Request::Auth(Secret(key))),
         text().prop_map(|key| Request::RemoveKey(Secret(key))),
         (text(), payload(), any::<bool>()).prop_map(|(name, payload, coalesce)| Request::Event {

@@ -130,7 +130,7 @@ async fn join(member: &Handle, existing: &[String], replay: bool) -> Result<(Opt
     let replay = if replay { Replay::Yes } else { Replay::No };
     let joined = member.join(seeds, Persistence::Once, replay).await.map_err(|error| error.to_string())?;
     errors.extend(joined.failed.iter().map(|(seed, failure)| format!("Failed to join {seed}: {failure}")));
-    let reached = i64::try_from(joined.reached.len()).unwrap_or(i64::MAX);
+    let reached = joined.reached.len() as u64;
     let error = if reached == 0 { errors.join("; ") } else { String::new() };
     Ok((Some(Body::Joined(reached)), error))
 }

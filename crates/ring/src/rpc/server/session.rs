@@ -67,7 +67,7 @@ async fn write(mut stream: OwnedWriteHalf, mut outbox: mpsc::Receiver<Bytes>) {
 struct Session<'a> {
     config: &'a Config,
     replies: mpsc::Sender<Bytes>,
-    version: Option<i64>,
+    version: Option<u64>,
     is_trusted: bool,
     /// What it listens to, by the number of the request.
     listening: BTreeMap<u64, AbortHandle>,
@@ -150,7 +150,7 @@ impl Session<'_> {
         }
     }
 
-    async fn handshake(&mut self, sequence: u64, version: i64) -> Then {
+    async fn handshake(&mut self, sequence: u64, version: u64) -> Then {
         let error = if version != rpc::VERSION {
             rpc::UNSUPPORTED_VERSION
         } else if self.version.is_some() {

@@ -1,0 +1,4 @@
+//! See `packet` in the library.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| pontoon_ring_fuzz::targets::packet(data));

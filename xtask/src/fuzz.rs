@@ -1,0 +1,160 @@
+//! `cargo xtask fuzz`: the decoders of the gossip against libFuzzer.
+//!
+//! The targets are a workspace of their own in `crates/ring/fuzz`, laid out as cargo-fuzz wants them. It is not needed
+//! here, but a nightly compiler is, for its instrumentation. Every test run drives the same targets without either, on
+//! a fixed budget (`crates/ring/tests/fuzz.rs`).
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use crate::checkout;
+use crate::command::{self, is_there};
+
+const DIRECTORY: &str = "crates/ring/fuzz";
+
+/// Where a build and what it finds lies, below the checkout's own target directory.
+const WORK: &str = "target/fuzz";
+
+/// Each target with the recorded bytes that it begins with.
+const TARGETS: [(&str, &[&str]); 7] = [
+    ("packet", &["datagram"]),
+    ("stream", &["request", "reply"]),
+    ("serf", &["datagram"]),
+    ("tags", &["datagram"]),
+    ("snapshot", &[]),
+    ("request", &["rpc-request"]),
+    ("reply", &["rpc-reply"]),
+];
+
+/// What cargo-fuzz gives the compiler: coverage that libFuzzer sees, and checks of memory.
+const FLAGS: [&str; 9] = [
+    "-Cpasses=sancov-module",
+    "-Cllvm-args=-sanitizer-coverage-level=4",
+    "-Cllvm-args=-sanitizer-coverage-inline-8bit-counters",
+    "-Cllvm-args=-sanitizer-coverage-pc-table",
+    "-Cllvm-args=-sanitizer-coverage-trace-compares",
+    "-Zsanitizer=address",
+    "-Ccodegen-units=1",
+    "--cfg=fuzzing",
+    "-Cdebuginfo=line-tables-only",
+];
+
+/// Runs all targets, or those of the given names, each for as many minutes as `--minutes` says.
+pub(crate) fn run(arguments: &[String]) -> Result<(), String> {
+    let (minutes, names) = parse(arguments)?;
+    let chosen: Vec<_> =
+        TARGETS.iter().filter(|(name, _)| names.is_empty() || names.iter().any(|wanted| wanted == name)).collect();
+    if !is_there("cargo", &["+nightly", "--version"]) {
+        return Err(
+            "fuzzing needs the nightly compiler: `rustup toolchain install nightly --profile minimal`".to_owned()
+        );
+    }
+    let root = checkout::root()?;
+    let host = host()?;
+    command::run(
+        Command::new("cargo")
+            .args(["+nightly", "build", "--release", "--target", &host, "--target-dir"])
+            .arg(root.join(WORK))
+            .env("RUSTFLAGS", FLAGS.join(" "))
+            .current_dir(root.join(DIRECTORY)),
+    )?;
+    let mut failed = Vec::new();
+    for (name, sorts) in &chosen {
+        let corpus = root.join(WORK).join("corpus").join(name);
+        seed(&root, &corpus, sorts)?;
+        let findings = root.join(WORK).join("findings");
+        fs::create_dir_all(&findings).map_err(|error| format!("cannot make `{}`: {error}", findings.display()))?;
+        let ran = command::run(
+            Command::new(root.join(WORK).join(&host).join("release").join(name))
+                .arg(&corpus)
+                .arg(format!("-max_total_time={}", minutes * 60))
+                .arg(format!("-artifact_prefix={}/{name}-", findings.display()))
+                .args(["-rss_limit_mb=2048", "-timeout=10", "-print_final_stats=1", "-verbosity=0"]),
+        );
+        if let Err(message) = ran {
+            eprintln!("{name}: {message}");
+            failed.push(*name);
+        }
+    }
+    println!(
+        "\nfuzzed for {minutes} minutes each: {}",
+        chosen.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ")
+    );
+    if failed.is_empty() { Ok(()) } else { Err(format!("what breaks {} lies in {WORK}/findings", failed.join(", "))) }
+}
+
+fn parse(arguments: &[String]) -> Result<(u64, Vec<String>), String> {
+    let (mut minutes, mut names) = (10, Vec::new());
+    let mut arguments = arguments.iter();
+    while let Some(argument) = arguments.next() {
+        if argument == "--minutes" {
+            minutes = arguments
+                .next()
+                .and_then(|text| text.parse().ok())
+                .ok_or("`--minutes` needs a whole number of minutes")?;
+        } else if TARGETS.iter().any(|(name, _)| name == argument) {
+            names.push(argument.clone());
+        } else {
+            let known: Vec<&str> = TARGETS.iter().map(|(name, _)| *name).collect();
+            return Err(format!("there is no target `{argument}`; there are: {}", known.join(", ")));
+        }
+    }
+    Ok((minutes, names))
+}
+
+/// Puts the recorded bytes where libFuzzer begins. What it has found itself stays.
+fn seed(root: &Path, corpus: &Path, sorts: &[&str]) -> Result<(), String> {
+    let cannot = |what: &Path, error: std::io::Error| format!("cannot write `{}`: {error}", what.display());
+    fs::create_dir_all(corpus).map_err(|error| cannot(corpus, error))?;
+    for recording in ["plain.txt", "encrypted.txt"] {
+        let path = root.join("crates/ring/captures").join(recording);
+        let text = fs::read_to_string(&path).map_err(|error| format!("cannot read `{}`: {error}", path.display()))?;
+        for (number, line) in text.lines().enumerate() {
+            let Some((_, hex)) = line.split_once(' ').filter(|(sort, _)| sorts.contains(sort)) else { continue };
+            let file = corpus.join(format!("{recording}-{number}"));
+            fs::write(&file, bytes(hex)).map_err(|error| cannot(&file, error))?;
+        }
+    }
+    Ok(())
+}
+
+fn bytes(hex: &str) -> Vec<u8> {
+    let pairs = hex.as_bytes().chunks(2).filter_map(|pair| std::str::from_utf8(pair).ok());
+    pairs.filter_map(|pair| u8::from_str_radix(pair, 16).ok()).collect()
+}
+
+/// The machine's own target: only for a named one does cargo keep the flags from build scripts.
+fn host() -> Result<String, String> {
+    let version = command::output(Command::new("rustc").args(["+nightly", "--version", "--verbose"]))?;
+    version
+        .lines()
+        .find_map(|line| line.strip_prefix("host: "))
+        .map(str::to_owned)
+        .ok_or_else(|| "rustc does not say which machine it is for".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(all: &[&str]) -> Vec<String> {
+        all.iter().map(|word| (*word).to_owned()).collect()
+    }
+
+    #[test]
+    fn targets_and_minutes_are_chosen_by_words() {
+        assert_eq!(parse(&[]), Ok((10, Vec::new())));
+        assert_eq!(parse(&words(&["serf", "--minutes", "3", "tags"])), Ok((3, words(&["serf", "tags"]))));
+        assert!(parse(&words(&["--minutes"])).is_err());
+        assert!(parse(&words(&["weather"])).is_err_and(|message| message.contains("packet, stream")));
+    }
+
+    #[test]
+    fn every_target_has_a_program() {
+        let root = checkout::root().unwrap_or_default();
+        for (name, _) in TARGETS {
+            assert!(root.join(DIRECTORY).join("fuzz_targets").join(format!("{name}.rs")).exists(), "{name}");
+        }
+    }
+}

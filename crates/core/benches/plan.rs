@@ -205,6 +205,7 @@ fn in_place(stack: &Stack) -> Observed {
         key: Some(key(Kind::FloatingIp, "host-lxd0")),
         address,
         port_id: Some("port-0".to_owned()),
+        given: false,
     };
     seen.floating_ips.push(floating);
     seen

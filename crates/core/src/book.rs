@@ -234,6 +234,7 @@ mod tests {
             key,
             address: Ipv4Addr::new(203, 0, 113, 7),
             port_id: Some("a".to_owned()),
+            given: false,
         };
         let own = Key::new("blog", Kind::FloatingIp, "host-lxd0");
         let mut seen = Observed {

@@ -266,6 +266,15 @@ pub struct FloatingIp {
     pub address: Ipv4Addr,
     /// The port that it leads to.
     pub port_id: Option<String>,
+    /// Whether the stack led it there because its file gave it: the project's own, and to be let go and not deleted.
+    pub given: bool,
+}
+
+impl FloatingIp {
+    /// What `stack` notes on a floating IP that its file gives.
+    pub fn given_tag(stack: &str) -> String {
+        format!("{}:given", crate::key::stack_tag(stack))
+    }
 }
 
 /// An Octavia load balancer of the stack with its children.

@@ -52,7 +52,7 @@ use std::net::Ipv4Addr;
 
 use serde::Serialize;
 
-pub use action::{Action, BalancerParts, HostKeySource, ListenerParts, MemberParts, MonitorParts, PoolParts, Write};
+pub use action::{Action, BalancerParts, Claim, HostKeySource, ListenerParts, MemberParts, MonitorParts, PoolParts, Write};
 pub use attach::PAIR_LIMIT;
 pub use containers::{PROVEN, image_name};
 pub use ways::{LOGIN, Way, ways};
@@ -158,6 +158,7 @@ impl Plan {
         scene.turns = rolling::turns(&scene, &fates);
 
         network::plan(&scene, &mut build);
+        floating_ips::release(&scene, &mut build);
         let mut reserved = reservations::early(&scene, &mut build);
         let late = balancers::plan(&scene, &mut reserved, &mut build);
         hosts::plan(&scene, &reserved, &mut build);

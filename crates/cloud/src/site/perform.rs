@@ -43,7 +43,8 @@ impl Site {
             Action::StartServer { id } => self.start_server(id).await,
             Action::AwaitHost { host, engine } => self.await_host(key, host, *engine, waiting).await,
             Action::CreateFloatingIp { external_id, port } => self.create_floating_ip(key, external_id, port).await,
-            Action::MoveFloatingIp { id, port, adopt } => self.move_floating_ip(key, id, port, *adopt).await,
+            Action::MoveFloatingIp { id, port, claim } => self.move_floating_ip(key, id, port, *claim).await,
+            Action::ReleaseFloatingIp { id } => self.release_floating_ip(id).await,
             Action::PutProfile { host, name, description, profile, write } => {
                 self.put_profile(host, (name, description), profile, *write, waiting).await
             }

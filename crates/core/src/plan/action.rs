@@ -63,8 +63,10 @@ pub enum Action {
     StartServer { id: String },
     /// Take a new floating IP and lead it to a port, in one request.
     CreateFloatingIp { external_id: String, port: Key },
-    /// Lead a floating IP that exists to a port; `adopt` writes our key on it.
-    MoveFloatingIp { id: String, port: Key, adopt: bool },
+    /// Lead a floating IP that exists to a port, and note on it why.
+    MoveFloatingIp { id: String, port: Key, claim: Claim },
+    /// Lead a floating IP that the file gave nowhere, and take the note away. It stays the project's.
+    ReleaseFloatingIp { id: String },
     /// Wait until a host's server is active, it answers ssh, its cloud-init ended clean and its engine answers.
     AwaitHost { host: String, engine: Engine },
     /// Write a profile.
@@ -138,6 +140,17 @@ pub enum HostKeySource {
     /// One is drawn for the request that makes the server, which carries both halves: the private one at the end of the
     /// user-data, the public one as metadata. It is in no plan.
     Injected,
+}
+
+/// What a floating IP that is led to a port is marked with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Claim {
+    /// Nothing: it carries our key already, or the cloud keeps no tags.
+    Nothing,
+    /// Our key: from now on it is the stack's.
+    Key,
+    /// A tag that says that the file gave it: it stays the project's.
+    Given,
 }
 
 /// How something is written.

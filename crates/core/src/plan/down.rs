@@ -18,17 +18,19 @@ pub(super) fn plan(stack: &str, seen: &Observed) -> Plan {
             build.step(Verb::Delete, key, REASON, &[], Action::DeleteFloatingIp { id: one.id.clone() });
         }
     }
+    let mut released = Vec::new();
+    for one in seen.floating_ips.iter().filter(|one| one.given && one.key.is_none()) {
+        let key = Key::new(stack, Kind::FloatingIp, one.address.to_string());
+        let action = Action::ReleaseFloatingIp { id: one.id.clone() };
+        build.step(Verb::Change, &key, "the file gave it; it stays the project's", &[], action);
+        released.push(key);
+    }
     let mut users = Vec::new();
     for balancer in &seen.balancers {
         // Its floating IP leads to a port that goes with it.
-        let floating = Key::new(stack, Kind::FloatingIp, format!("vip-{}", balancer.key.name));
-        build.step(
-            Verb::Delete,
-            &balancer.key,
-            REASON,
-            &[floating],
-            Action::DeleteBalancer { id: balancer.id.clone() },
-        );
+        let mut after = released.clone();
+        after.push(Key::new(stack, Kind::FloatingIp, format!("vip-{}", balancer.key.name)));
+        build.step(Verb::Delete, &balancer.key, REASON, &after, Action::DeleteBalancer { id: balancer.id.clone() });
         users.push(balancer.key.clone());
     }
     for server in &seen.servers {
@@ -36,10 +38,9 @@ pub(super) fn plan(stack: &str, seen: &Observed) -> Plan {
     }
     for port in seen.ports.iter().filter(|port| ours(&port.key)) {
         if let Some(key) = &port.key {
-            let after = [
-                Key::new(stack, Kind::Host, key.name.as_str()),
-                Key::new(stack, Kind::FloatingIp, format!("host-{}", key.name)),
-            ];
+            let mut after = released.clone();
+            after.push(Key::new(stack, Kind::Host, key.name.as_str()));
+            after.push(Key::new(stack, Kind::FloatingIp, format!("host-{}", key.name)));
             build.step(Verb::Delete, key, REASON, &after, Action::DeletePort { id: port.id.clone() });
             users.push(key.clone());
         }

@@ -2,10 +2,14 @@
 //!
 //! Neutron leads at most one floating IP to an address. One that the stack has no more use for is therefore taken away
 //! before its port gets another, and one of somebody else's that leads there already is left alone and named.
+//!
+//! A floating IP that the file gives stays the project's: it gets no key, only a tag that says who led it there, so that
+//! it is let go, and never deleted, when the file gives it no more. Whoever led one to a port of ours by hand finds it
+//! there afterwards.
 
 use std::net::Ipv4Addr;
 
-use super::{Action, Builder, Scene, Verb};
+use super::{Action, Builder, Claim, Scene, Verb};
 use crate::key::{Key, Kind};
 use crate::observed::FloatingIp as Seen;
 use crate::spec::model::{FloatingIp, Stack};
@@ -18,6 +22,25 @@ pub(super) fn of_host(stack: &Stack, host: &str) -> Key {
 /// The key of a balancer's floating IP.
 pub(super) fn of_balancer(stack: &Stack, balancer: &str) -> Key {
     Key::new(&stack.name, Kind::FloatingIp, format!("vip-{balancer}"))
+}
+
+/// The extension by which floating IPs have tags.
+const TAGS: &str = "standard-attr-tag";
+
+/// What stands in plans for a floating IP that the file gave once.
+fn former(scene: &Scene<'_>, floating: &Seen) -> Key {
+    scene.key(Kind::FloatingIp, floating.address.to_string())
+}
+
+/// Plans to let go of floating IPs that an earlier file gave and this one does not.
+pub(super) fn release(scene: &Scene<'_>, build: &mut Builder) {
+    let given = given(scene.stack);
+    let is_given = |one: &&Seen| given.iter().any(|(address, _)| *address == one.address);
+    for one in scene.seen.floating_ips.iter().filter(|one| one.given && one.key.is_none() && !is_given(one)) {
+        build.settle(&one.id);
+        let action = Action::ReleaseFloatingIp { id: one.id.clone() };
+        build.step(Verb::Change, &former(scene, one), "the file gives it no more; it stays the project's", &[], action);
+    }
 }
 
 /// Plans one floating IP that leads to a port of the stack; `port_id` is the port's id where it exists and stays. An own
@@ -53,7 +76,9 @@ pub(super) fn plan(
             Some(one) => {
                 if make_way(scene, key, port_id, &mut after, build) {
                     build.settle(&one.id);
-                    let action = Action::MoveFloatingIp { id: one.id.clone(), port: port.clone(), adopt: false };
+                    let keeps_tags = scene.seen.capabilities.extensions.contains(TAGS);
+                    let claim = if keeps_tags { Claim::Given } else { Claim::Nothing };
+                    let action = Action::MoveFloatingIp { id: one.id.clone(), port: port.clone(), claim };
                     build.step(Verb::Change, key, format!("the file gives {address}"), &after, action);
                 }
             }
@@ -65,10 +90,10 @@ pub(super) fn plan(
             } else if !make_way(scene, key, port_id, &mut after, build) {
                 // Named as blocked: whose it is, only a person knows.
             } else if let Some(one) = own {
-                let action = Action::MoveFloatingIp { id: one.id.clone(), port: port.clone(), adopt: false };
+                let action = Action::MoveFloatingIp { id: one.id.clone(), port: port.clone(), claim: Claim::Nothing };
                 build.step(Verb::Change, key, format!("{} leads elsewhere", one.address), &after, action);
             } else if let Some(spare) = spare(scene, build) {
-                let action = Action::MoveFloatingIp { id: spare.id.clone(), port: port.clone(), adopt: true };
+                let action = Action::MoveFloatingIp { id: spare.id.clone(), port: port.clone(), claim: Claim::Key };
                 build.settle(&spare.id);
                 build.step(
                     Verb::Change,
@@ -99,6 +124,7 @@ fn make_way(scene: &Scene<'_>, key: &Key, port_id: Option<&str>, after: &mut Vec
                 after.push(own.clone());
             }
             Some(own) if build.touches(own) => after.push(own.clone()),
+            None if build.settled(&other.id) => after.push(former(scene, other)),
             None if given.iter().any(|(address, user)| *address == other.address && build.touches(user)) => {
                 after.extend(
                     given.iter().filter(|(address, _)| *address == other.address).map(|(_, user)| user.clone()),
@@ -124,7 +150,7 @@ fn is_own(scene: &Scene<'_>, port_id: &str) -> bool {
 }
 
 /// Floating IPs that the file gives, and to whom.
-fn given(stack: &Stack) -> Vec<(Ipv4Addr, Key)> {
+pub(super) fn given(stack: &Stack) -> Vec<(Ipv4Addr, Key)> {
     let hosts = stack.hosts.iter().map(|(group, hosts)| (hosts.floating_ip, of_host(stack, &format!("{group}0"))));
     let balancers = stack.balancers.iter().map(|(name, one)| (one.floating_ip, of_balancer(stack, name)));
     let address = |(one, key)| if let FloatingIp::Given(address) = one { Some((address, key)) } else { None };

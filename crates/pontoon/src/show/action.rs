@@ -35,6 +35,7 @@ pub(crate) fn phrase(verb: Verb, action: &Action) -> &'static str {
         Action::RestorePools { .. } => "restore the pools of",
         Action::StartServer { .. } | Action::StartContainer { .. } => "start",
         Action::MoveFloatingIp { .. } => "lead here",
+        Action::ReleaseFloatingIp { .. } => "let go of",
         Action::ImportImage { .. } => "import",
         _ => match verb {
             Verb::Create => "create",
@@ -143,6 +144,7 @@ pub(crate) fn details(action: &Action, plan: &Plan, stack: Option<&Stack>) -> De
         | Action::DeleteServer { id }
         | Action::DeleteBalancer { id }
         | Action::DeleteFloatingIp { id }
+        | Action::ReleaseFloatingIp { id }
         | Action::DeleteSecurityGroup { id }
         | Action::DeleteServerGroup { id }
         | Action::DeleteListener { id, .. }

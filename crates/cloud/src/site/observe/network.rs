@@ -252,6 +252,7 @@ fn admits(rule: &network::SecurityGroupRule, group: &str) -> Admits {
 fn floating_ip(one: network::FloatingIp, stack: &str) -> Option<FloatingIp> {
     Some(FloatingIp {
         address: one.floating_ip_address.parse().ok()?,
+        given: one.tags.contains(&FloatingIp::given_tag(stack)),
         id: one.id,
         key: one.description.parse::<Key>().ok().filter(|key| key.stack == stack && key.kind == Kind::FloatingIp),
         port_id: one.port_id,

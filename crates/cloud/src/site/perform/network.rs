@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use pontoon_core::address::AddressRange;
 use pontoon_core::key::Key;
-use pontoon_core::observed::{Admits, Pair, PoolsBefore};
-use pontoon_core::plan::Action;
+use pontoon_core::observed::{self, Admits, Pair, PoolsBefore};
+use pontoon_core::plan::{Action, Claim};
 
 use super::super::patience::until;
 use super::super::{Site, SiteError, Waiting};
@@ -173,12 +173,30 @@ impl Site {
         Ok(())
     }
 
-    pub(super) async fn move_floating_ip(&self, key: &Key, id: &str, port: &Key, adopt: bool) -> Result<(), SiteError> {
-        let change =
-            FloatingIpChange { port_id: Some(Some(self.book.id(port)?)), description: adopt.then(|| key.to_string()) };
+    /// The tag first: one that leads here without it would be taken for somebody else's.
+    pub(super) async fn move_floating_ip(
+        &self,
+        key: &Key,
+        id: &str,
+        port: &Key,
+        claim: Claim,
+    ) -> Result<(), SiteError> {
+        if claim == Claim::Given {
+            self.openstack.add_tag(Tagged::FloatingIp, id, &observed::FloatingIp::given_tag(&self.stack)).await?;
+        }
+        let description = (claim == Claim::Key).then(|| key.to_string());
+        let change = FloatingIpChange { port_id: Some(Some(self.book.id(port)?)), description };
         let moved = self.openstack.update_floating_ip(id, &change, None).await?;
         self.note_floating_ip(key, &moved);
         Ok(())
+    }
+
+    /// The tag last, for the same reason.
+    pub(super) async fn release_floating_ip(&self, id: &str) -> Result<(), SiteError> {
+        let nowhere = FloatingIpChange { port_id: Some(None), ..FloatingIpChange::default() };
+        super::gone(self.openstack.update_floating_ip(id, &nowhere, None).await.map(drop))?;
+        let tag = observed::FloatingIp::given_tag(&self.stack);
+        super::gone(self.openstack.remove_tag(Tagged::FloatingIp, id, &tag).await)
     }
 
     fn note_floating_ip(&self, key: &Key, floating: &FloatingIp) {

@@ -118,6 +118,14 @@ fn complete(toy: &Toy, stack: &Stack) -> Result<(), String> {
     count("running containers", lying.filter(|container| container.running).count(), containers)?;
     let wanted = super::super::floating_ips::wanted(stack).len();
     let owned = seen.floating_ips.iter().filter(|one| one.key.is_some());
+    let given: Vec<_> = super::super::floating_ips::given(stack).into_iter().map(|(address, _)| address).collect();
+    let led = seen.floating_ips.iter().filter(|one| one.given);
+    count(
+        "given floating IPs that lead here",
+        led.clone().filter(|one| given.contains(&one.address)).count(),
+        given.len(),
+    )?;
+    count("floating IPs that were given once", led.filter(|one| !given.contains(&one.address)).count(), 0)?;
     count("floating IPs of ours in use", owned.filter(|one| one.port_id.is_some()).count(), wanted)
 }
 

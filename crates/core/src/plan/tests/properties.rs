@@ -67,7 +67,7 @@ fn twins(toy: &mut Toy, which: u8) {
         3 => {
             if let Some(one) = toy.cloud.floating_ips.iter().find(|one| one.key.is_some()).cloned() {
                 let address = Ipv4Addr::new(203, 0, 113, 199);
-                toy.cloud.floating_ips.push(FloatingIp { id, address, port_id: None, key: one.key });
+                toy.cloud.floating_ips.push(FloatingIp { id, address, port_id: None, key: one.key, given: false });
             }
         }
         4 => {

@@ -9,7 +9,7 @@ use super::tenancy::tenancy;
 use super::toy::Toy;
 use crate::key::Kind;
 use crate::observed::*;
-use crate::plan::{Action, Blocked, Plan, Verb, Write};
+use crate::plan::{Action, Blocked, Claim, Plan, Verb, Write};
 use crate::spec::model::{AttachChoice, Attachment, FloatingIp as Wanted, Limits, Stack};
 
 /// A cloud on which the stack is up.
@@ -406,7 +406,7 @@ fn a_given_floating_ip_is_used_when_free_and_refused_when_in_use_or_absent() {
     };
     let free = Plan::up(&given(240), &tenancy());
     let step = steps_on(&free, "floating-ip/vip-web");
-    assert!(matches!(&step[0].action, Action::MoveFloatingIp { id, adopt: false, .. } if id == "given-240"));
+    assert!(matches!(&step[0].action, Action::MoveFloatingIp { id, claim: Claim::Given, .. } if id == "given-240"));
     let absent = blocked(&given(99), |_| ());
     assert!(
         reasons(&absent).contains("floating IP 203.0.113.99: the project has no such floating IP"),
@@ -534,10 +534,52 @@ fn an_unused_floating_ip_of_the_stacks_own_is_taken_before_a_new_one_is_made() {
     let plan = plan(&toy, &stack);
     let step = steps_on(&plan, "floating-ip/vip-other");
     assert!(
-        matches!(&step[0].action, Action::MoveFloatingIp { id: moved, adopt: true, .. } if *moved == id),
+        matches!(&step[0].action, Action::MoveFloatingIp { id: moved, claim: Claim::Key, .. } if *moved == id),
         "{}",
         listed(&plan)
     );
     assert!(!plan.steps.iter().any(|step| step.keys[0].kind == Kind::FloatingIp && step.verb == Verb::Delete));
     assert_eq!(converge(&mut toy, &stack, &mut Dice(1)), Ok(1));
+}
+
+#[test]
+fn a_floating_ip_that_the_file_gave_is_let_go_and_never_deleted() {
+    let given = Ipv4Addr::new(203, 0, 113, 240);
+    let with = |floating_ip: Wanted| {
+        let mut stack = blog();
+        stack.balancers["web"].floating_ip = floating_ip;
+        stack
+    };
+    for after in [Wanted::No, Wanted::Any, Wanted::Given(Ipv4Addr::new(203, 0, 113, 241))] {
+        let mut toy = up(&with(Wanted::Given(given)));
+        let changed = with(after);
+        let let_go = plan(&toy, &changed);
+        let step = steps_on(&let_go, "floating-ip/203.0.113.240");
+        assert!(
+            matches!(&step[0].action, Action::ReleaseFloatingIp { id } if id == "given-240"),
+            "{}",
+            listed(&let_go)
+        );
+        assert_eq!(converge(&mut toy, &changed, &mut Dice(1)), Ok(1), "{after:?}");
+        let one = toy.cloud.floating_ips.iter().find(|one| one.address == given).unwrap();
+        assert_eq!((&one.port_id, one.given, &one.key), (&None, false, &None), "{after:?}");
+    }
+    // With its balancer, and with everything.
+    let mut toy = up(&with(Wanted::Given(given)));
+    let mut gone = blog();
+    gone.balancers.clear();
+    converge(&mut toy.clone(), &gone, &mut Dice(1)).unwrap();
+    let down = Plan::down("blog", &toy.look());
+    drive(&mut toy, &blog(), &down, &mut Dice(1), Trouble::None).unwrap();
+    assert!(toy.cloud.floating_ips.iter().any(|one| one.address == given && one.port_id.is_none() && !one.given));
+    assert!(Plan::down("blog", &toy.look()).is_empty());
+}
+
+#[test]
+fn a_floating_ip_that_somebody_led_here_by_hand_stays_where_the_file_wants_none() {
+    let mut stack = blog();
+    stack.balancers["web"].floating_ip = Wanted::No;
+    let mut toy = up(&stack);
+    toy.cloud.floating_ips[0].port_id = Some(toy.cloud.balancers[0].vip_port_id.clone());
+    assert!(plan(&toy, &stack).is_empty(), "{}", listed(&plan(&toy, &stack)));
 }

@@ -42,10 +42,11 @@ pub(super) fn tenancy() -> Observed {
         key: None,
         address: Ipv4Addr::new(203, 0, 113, last),
         port_id: None,
+        given: false,
     };
     Observed {
         capabilities: Capabilities {
-            extensions: ["port-security", "allowed-address-pairs"].map(str::to_owned).into(),
+            extensions: ["port-security", "allowed-address-pairs", "standard-attr-tag"].map(str::to_owned).into(),
             project_id: text("project"),
             balancer_api: Some((2, 29)),
             balancer_providers: BTreeSet::new(),

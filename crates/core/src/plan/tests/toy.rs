@@ -9,7 +9,7 @@ use std::net::Ipv4Addr;
 use crate::book::{Book, Known};
 use crate::key::{Key, Kind};
 use crate::observed::*;
-use crate::plan::{Action, HostKeySource, Step, Way};
+use crate::plan::{Action, Claim, HostKeySource, Step, Way};
 use crate::run::Outcome;
 
 /// A cloud in which one request at a time is carried out at once.
@@ -314,16 +314,25 @@ impl Toy {
                 let id = self.id("floating");
                 let address = Ipv4Addr::new(203, 0, 113, u8::try_from(self.cloud.floating_ips.len()).unwrap() + 1);
                 note(book, &key, &id, Some(address));
-                self.cloud.floating_ips.push(FloatingIp { id: id.clone(), key: Some(key), address, port_id: None });
+                let made = FloatingIp { id: id.clone(), key: Some(key), address, port_id: None, given: false };
+                self.cloud.floating_ips.push(made);
                 self.lead(&id, known(book, port)?)?;
                 done()
             }
-            Action::MoveFloatingIp { id, port, adopt } => {
+            Action::ReleaseFloatingIp { id } => {
+                let mut all = self.cloud.floating_ips.iter_mut();
+                let one = all.find(|one| one.id == *id && one.given && one.key.is_none()).ok_or("not given")?;
+                (one.port_id, one.given) = (None, false);
+                done()
+            }
+            Action::MoveFloatingIp { id, port, claim } => {
                 self.lead(id, known(book, port)?)?;
                 let one = self.cloud.floating_ips.iter_mut().find(|one| one.id == *id).ok_or("gone")?;
                 note(book, &key, id, Some(one.address));
-                if *adopt {
-                    one.key = Some(key);
+                match claim {
+                    Claim::Key => one.key = Some(key),
+                    Claim::Given => one.given = true,
+                    Claim::Nothing => {}
                 }
                 done()
             }

@@ -263,8 +263,15 @@ async fn an_own_floating_ip_is_used_and_given_back() {
     let report = bench.built(&example("blog", &[&set])).await;
     assert!(report.endpoints[0].url.contains(&own.floating_ip_address), "{report:?}");
     assert_eq!(bench.visit(&report, "web").await.unwrap().0, 200);
+    // With another one in its place it is let go, and given again it is taken again.
+    let report = bench.built(&example("blog", &[])).await;
+    assert!(!report.endpoints[0].url.contains(&own.floating_ip_address), "{report:?}");
+    let left = client.floating_ips(&[("id", own.id.as_str())]).await.unwrap();
+    assert_eq!((left[0].port_id.as_deref(), left[0].tags.as_slice()), (None, [].as_slice()));
+    bench.built(&example("blog", &[&set])).await;
     assert_eq!(bench.down("blog").await.outcome, RunOutcome::Removed);
     let left = client.floating_ips(&[]).await.unwrap();
     assert_eq!(left.len(), 1);
+    assert_eq!(left[0].tags, Vec::<String>::new());
     assert_eq!((left[0].id.as_str(), left[0].port_id.as_deref()), (own.id.as_str(), None));
 }

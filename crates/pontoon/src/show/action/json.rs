@@ -4,7 +4,7 @@
 //! or secret (user-data, configuration documents) is left out.
 
 use pontoon_core::observed::{Admits, Pair};
-use pontoon_core::plan::{Action, BalancerParts, ListenerParts, MemberParts, MonitorParts, PoolParts, Write};
+use pontoon_core::plan::{Action, BalancerParts, Claim, ListenerParts, MemberParts, MonitorParts, PoolParts, Write};
 use pontoon_core::spec::model::ContainerImage;
 use serde_json::{Map, Value, json};
 
@@ -60,9 +60,10 @@ pub(crate) fn details(action: &Action) -> Value {
         Action::CreateFloatingIp { external_id, port } => {
             json!({"action": "create-floating-ip", "floating_network_id": external_id, "port": port})
         }
-        Action::MoveFloatingIp { id, port, adopt } => {
-            json!({"action": "move-floating-ip", "id": id, "port": port, "adopt": adopt})
+        Action::MoveFloatingIp { id, port, claim } => {
+            json!({"action": "move-floating-ip", "id": id, "port": port, "adopt": *claim == Claim::Key})
         }
+        Action::ReleaseFloatingIp { id } => json!({"action": "release-floating-ip", "id": id}),
         Action::AwaitHost { host, engine } => json!({"action": "await-host", "host": host, "engine": engine}),
         Action::PutProfile { host, name, profile, write, .. } => json!({
             "action": "put-profile", "host": host, "name": name, "exists": *write == Write::Part,

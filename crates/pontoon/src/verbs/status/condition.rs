@@ -309,8 +309,8 @@ fn balancer(stack: &Stack, seen: &Observed, book: &Book, name: &str) -> Balancer
         name: one.name.clone(),
         address: one.address,
         port: one.port,
-        up: works(&one.operating),
-        operating: one.operating.clone(),
+        up: is_made(one) && works(&one.operating),
+        operating: if is_made(one) { one.operating.clone() } else { word(&one.state) },
     };
     let members: Vec<Member> =
         present.into_iter().flat_map(|one| &one.pools).flat_map(|pool| &pool.members).map(member).collect();
@@ -332,6 +332,16 @@ fn balancer(stack: &Stack, seen: &Observed, book: &Book, name: &str) -> Balancer
             Some(Protocol::Tcp) => "tcp",
             _ => "http",
         },
+    }
+}
+
+/// Whether a member is there, so that its operating status means something: one that is being made says `NO_MONITOR`
+/// too, until its monitor looks at it.
+fn is_made(member: &observed::Member) -> bool {
+    match &member.state {
+        Provisioning::Active => true,
+        Provisioning::Pending(word) => word == "PENDING_UPDATE",
+        Provisioning::Stuck(_) | Provisioning::Error => false,
     }
 }
 

@@ -122,6 +122,18 @@ fn a_failing_member_makes_a_stack_unwell_though_nothing_is_to_be_done() {
 }
 
 #[test]
+fn a_member_that_is_being_made_is_not_up_whatever_its_operating_status_says() {
+    let mut seen = running();
+    let member = &mut seen.balancers[0].pools[0].members[1];
+    (member.state, member.operating) = (Provisioning::Pending("PENDING_CREATE".to_owned()), "NO_MONITOR".to_owned());
+    let made = condition(&seen);
+    assert!(!made.well);
+    assert_eq!((made.balancers[0].members_up, made.balancers[0].members[1].operating.as_str()), (1, "PENDING_CREATE"));
+    seen.balancers[0].pools[0].members[1].state = Provisioning::Pending("PENDING_UPDATE".to_owned());
+    assert_eq!(condition(&seen).balancers[0].members_up, 2);
+}
+
+#[test]
 fn containers_of_a_host_that_does_not_answer_are_unknown_and_not_missing() {
     let mut seen = running();
     seen.hosts.insert("lxd0".to_owned(), HostView::Unreachable("no route".to_owned()));

@@ -42,6 +42,7 @@ mounts() {
     mkdir -p /var/log/libvirt /var/cache/libvirt
     mount --bind "$logs/libvirt" /var/log/libvirt
     mount -t tmpfs tmpfs /var/cache/libvirt
+    mount --bind "$config/controller_worker.py" "$octavia_worker"
     # The first place where sudo looks: bin/ebtables stands in for the packaged one.
     mount --bind "$here/bin" /usr/local/sbin
 }

@@ -29,6 +29,7 @@ main() {
     build_images
     if ! holder >/dev/null; then
         copy_packaged_configuration
+        mend_octavia
         make_state_directories
         make_key
         make_git_repositories

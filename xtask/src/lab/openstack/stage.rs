@@ -36,8 +36,6 @@ impl Stage {
     pub(super) fn open(root: &Path) -> Result<Self, String> {
         command::output(&mut super::script(root, "openrc"))?;
         let pontoon = pontoon(root)?;
-        std::fs::create_dir_all(target(root).join("lab"))
-            .map_err(|error| format!("cannot make target/lab: {error}"))?;
         Ok(Self { root: root.to_path_buf(), pontoon, requests: 0 })
     }
 
@@ -100,11 +98,11 @@ impl Stage {
         serde_json::from_str(&text).map_err(|error| format!("the lists are not understood: {error}"))
     }
 
-    /// A file below `target/lab` with the given text, as a path from a directory below `examples`.
-    pub(super) fn write(&self, name: &str, text: &str) -> Result<String, String> {
-        let path = target(&self.root).join("lab").join(name);
-        std::fs::write(&path, text).map_err(|error| format!("cannot write {}: {error}", path.display()))?;
-        Ok(path.to_string_lossy().into_owned())
+    /// Writes a file below `target/lab`, where the container image is.
+    pub(super) fn write(&self, name: &str, text: &str) -> Result<(), String> {
+        let path = self.root.join("target/lab").join(name);
+        let made = path.parent().map_or(Ok(()), std::fs::create_dir_all);
+        made.and_then(|()| std::fs::write(&path, text)).map_err(|error| format!("cannot write {name}: {error}"))
     }
 
     /// The text of a file of the repository.

@@ -50,11 +50,21 @@ impl Answer {
         self.says(status, &json!({ fault: { "code": status, "message": message } }));
     }
 
-    /// Nova refused with this fault, and its words begin like this: those of a JSON schema are long and its own.
+    /// Nova refused with this fault, and its words begin like this.
     #[track_caller]
     pub fn nova_fault_like(&self, status: u16, fault: &str, beginning: &str) {
         let said = self.body[fault]["message"].as_str().is_some_and(|message| message.starts_with(beginning));
         assert!(self.status == status && self.body[fault]["code"] == status && said, "{}", self.whole());
+    }
+
+    /// The schema of Nova's request refused this field for this reason. Between the two it repeats the value, in the
+    /// notation of its own language.
+    #[track_caller]
+    pub fn nova_schema(&self, field: &str, reason: &str) {
+        let beginning = format!("Invalid input for field/attribute {field}. Value: ");
+        let message = self.body["badRequest"]["message"].as_str().unwrap_or_default();
+        let said = message.starts_with(&beginning) && message.contains(reason);
+        assert!(self.status == 400 && self.body["badRequest"]["code"] == 400 && said, "{}", self.whole());
     }
 
     /// Octavia refused in exactly these words.

@@ -57,7 +57,7 @@ impl Tenancy {
         let (embedded, entry) = match std::env::var(VARIABLE) {
             Ok(name) if !name.is_empty() => (None, Entry::find(&name)),
             _ => {
-                let cloud = Cloud::start(Config { delays: held(), ..Config::default() }).await.unwrap();
+                let cloud = Cloud::start(Config { delays: held(), ..Config::zed() }).await.unwrap();
                 let entry = Entry::read(&cloud.clouds_yaml("embedded"), "embedded");
                 (Some(cloud), entry)
             }

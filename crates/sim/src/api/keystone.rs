@@ -111,7 +111,10 @@ fn known_caller(
             Ok(Reply::empty(204))
         }
         ("GET", ["projects" | "users" | "domains", id]) => Err(not_found("resource", id)),
-        ("GET", _) => Err(Refusal::new(403, "Forbidden", "You are not authorized to perform the requested action.")),
+        // What is there, and for administrators.
+        ("GET", ["domains" | "roles" | "services" | "endpoints" | "groups" | "policies" | "role_assignments", ..]) => {
+            Err(Refusal::new(403, "Forbidden", "You are not authorized to perform the requested action."))
+        }
         _ => Err(no_such_resource()),
     }
 }

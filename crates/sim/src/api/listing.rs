@@ -31,9 +31,10 @@ pub enum Links {
 
 /// The reply to a list request. `path` is the list's own path below the base, for links.
 pub fn list(mut items: Vec<Value>, plural: &str, path: &str, links: Links, call: &Call) -> Result<Reply, Refusal> {
-    check_filters(&items, call)?;
-    items.retain(|item| matches(item, &call.query));
-    sort(&mut items, &call.query);
+    let query = in_fields(links, &call.query);
+    check_filters(&items, links, &query)?;
+    items.retain(|item| matches(item, &query));
+    sort(&mut items, &query);
     if let Some(marker) = call.query("marker") {
         let at =
             items.iter().position(|item| item.get("id").and_then(Value::as_str) == Some(marker)).ok_or_else(|| {
@@ -114,17 +115,27 @@ pub fn only_fields(item: Value, query: &[(String, String)]) -> Value {
     }
 }
 
-/// A filter by something that no object of the kind has is a mistake that Neutron tells of.
-fn check_filters(items: &[Value], call: &Call) -> Result<(), Refusal> {
+/// The query by the fields that are shown. Octavia filters by its columns, which show as references.
+fn in_fields(links: Links, query: &[(String, String)]) -> Vec<(String, String)> {
+    let field = |key: &str| match key {
+        "loadbalancer_id" | "load_balancer_id" if links == Links::Octavia => "loadbalancers".to_owned(),
+        "pool_id" if links == Links::Octavia => "pools".to_owned(),
+        other => other.to_owned(),
+    };
+    query.iter().map(|(key, value)| (field(key), value.clone())).collect()
+}
+
+/// A filter by something that no object of the kind has is a mistake that both services tell of.
+fn check_filters(items: &[Value], links: Links, query: &[(String, String)]) -> Result<(), Refusal> {
     let Some(example) = items.first() else { return Ok(()) };
-    let unknown = call
-        .query
+    let unknown = query
         .iter()
         .find(|(key, _)| !CONTROLS.contains(&key.as_str()) && items.iter().all(|item| item.get(key).is_none()));
     match unknown {
-        Some((key, _)) if example.is_object() => {
-            Err(Refusal::invalid(format!("['{key}'] is invalid attribute for filtering")))
-        }
+        Some((key, _)) if example.is_object() => Err(match links {
+            Links::Neutron => Refusal::invalid(format!("['{key}'] is invalid attribute for filtering")),
+            Links::Octavia => Refusal::invalid("One or more arguments are either duplicate or invalid"),
+        }),
         _ => Ok(()),
     }
 }

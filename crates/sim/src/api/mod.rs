@@ -110,14 +110,20 @@ impl Service {
                 let party = if status.is_server_error() { "Server" } else { "Client" };
                 json!({ "faultcode": party, "faultstring": message, "debuginfo": null })
             }
+            // A path that is nobody's does not reach Nova itself.
+            Self::Nova if *kind == NOWHERE => webob(status, message),
             Self::Nova => json!({ (nova_fault(refusal.status)): { "code": refusal.status, "message": message } }),
             Self::Keystone => json!({ "error": { "code": refusal.status, "title": title, "message": message } }),
-            Self::Glance => {
-                json!({ "code": format!("{} {title}", refusal.status), "message": message, "title": title })
-            }
+            Self::Glance => webob(status, message),
         };
         Reply { status, headers: Vec::new(), body: Some(body), console: None }
     }
+}
+
+/// The library below Glance and Nova writes refusals for HTML, in JSON too.
+fn webob(status: StatusCode, message: &str) -> Value {
+    let title = status.canonical_reason().unwrap_or("Error");
+    json!({ "message": format!("{message}<br /><br />\n\n\n"), "code": format!("{} {title}", status.as_u16()), "title": title })
 }
 
 /// Nova names the fault in the body by its status.
@@ -193,7 +199,10 @@ impl Call {
     }
 }
 
+/// The kind of [`no_such_resource`].
+const NOWHERE: &str = "HTTPNotFound";
+
 /// No such path or method.
 pub fn no_such_resource() -> Refusal {
-    Refusal::new(404, "HTTPNotFound", "The resource could not be found.")
+    Refusal::new(404, NOWHERE, "The resource could not be found.")
 }

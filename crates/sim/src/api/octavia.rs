@@ -1,6 +1,6 @@
 //! Octavia v2: balancers and their trees. What each object looks like is in [`super::octavia_view`].
 
-use super::listing::{Links, list};
+use super::listing::{Links, list, only_fields};
 use super::octavia_view::{self as view, View};
 use super::{Call, Reply, no_such_resource};
 use crate::world::balancer_change::{Absent, Cascade};
@@ -21,7 +21,15 @@ pub fn answer(world: &mut World, call: &Call) -> Result<Reply, Refusal> {
     }
     let caller = call.caller(world)?;
     let before = world.loadbalancers.len();
-    let reply = route(world, &caller, call, path);
+    let reply = route(world, &caller, call, path).map_err(|refusal| in_its_words(refusal, path)).map(|mut reply| {
+        if let ("GET", Some(Value::Object(body))) = (call.method.as_str(), &mut reply.body) {
+            // Lists have been cut down already.
+            for one in body.values_mut().filter(|one| one.is_object()) {
+                *one = only_fields(one.take(), &call.query);
+            }
+        }
+        reply
+    });
     debug_assert!(world.loadbalancers.len() <= before + 1, "a request makes one balancer at most");
     reply
 }
@@ -136,7 +144,7 @@ fn members(world: &mut World, caller: &Caller, call: &Call, pool: &str, path: &[
         ("PUT", []) => {
             let additive = call.query("additive_only").is_some_and(|value| value.eq_ignore_ascii_case("true"));
             if additive && world.settings.octavia_minor < 11 {
-                return Err(Refusal::new(400, "Client", "Unknown argument: additive_only"));
+                return Err(Refusal::new(400, "Client", "Unknown argument: \"additive_only\""));
             }
             let given: Vec<_> = call
                 .body
@@ -160,6 +168,25 @@ fn members(world: &mut World, caller: &Caller, call: &Call, pool: &str, path: &[
         }
         ("DELETE", [id]) => world.delete_member(caller, pool, id).map(|()| Reply::empty(204)),
         _ => Err(no_such_resource()),
+    }
+}
+
+/// An attribute that is unknown is told by the name of the function's argument that it came in.
+fn in_its_words(refusal: Refusal, path: &[&str]) -> Refusal {
+    let argument = match path {
+        ["loadbalancers", ..] => "load_balancer.loadbalancer",
+        ["listeners", ..] => "listener_.listener",
+        ["pools", _, "members"] => "member_.member",
+        ["pools", ..] => "pool_.pool",
+        _ => "health_monitor_.healthmonitor",
+    };
+    let names = refusal.message.strip_prefix("Unrecognized attribute(s) '").and_then(|rest| rest.strip_suffix('\''));
+    match names {
+        Some(names) => {
+            let plural = if names.contains(',') { "s" } else { "" };
+            Refusal::new(400, "Client", format!("Unknown attribute{plural} for argument {argument}: {names}"))
+        }
+        None => refusal,
     }
 }
 

@@ -210,13 +210,21 @@ impl World {
 
     /// Refuses while the tree is not to be changed, and otherwise makes its balancer and its listeners PENDING_UPDATE.
     pub(crate) fn lock_balancer(&mut self, id: &str) -> Result<(), Refusal> {
-        let balancer = self.loadbalancers.get_mut(id).ok_or_else(|| not_found("Load Balancer", id))?;
-        if balancer.provisioning_status != Provisioning::Active {
-            return Err(immutable("Load Balancer", id));
+        self.check_balancer(id)?;
+        if let Some(balancer) = self.loadbalancers.get_mut(id) {
+            balancer.provisioning_status = Provisioning::PendingUpdate;
         }
-        balancer.provisioning_status = Provisioning::PendingUpdate;
         self.settle_later(id, self.settings.delays().balancer_change);
         Ok(())
+    }
+
+    /// Refuses while the tree is not to be changed.
+    pub(crate) fn check_balancer(&self, id: &str) -> Result<(), Refusal> {
+        match self.loadbalancers.get(id) {
+            Some(balancer) if balancer.provisioning_status == Provisioning::Active => Ok(()),
+            Some(_) => Err(immutable("Load Balancer", id)),
+            None => Err(not_found("Load Balancer", id)),
+        }
     }
 
     /// Refuses while the listeners of a pool are not to be changed.

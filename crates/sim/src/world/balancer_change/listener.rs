@@ -1,6 +1,6 @@
 //! Listeners: what a request makes of them.
 
-use super::{COMMON, groups_and_cidrs, pick, required, unknown_attribute};
+use super::{COMMON, groups_and_cidrs, mandatory, pick, required, unknown_attribute};
 use crate::world::balancer::{Listener, Provisioning, immutable, not_found};
 use crate::world::{Attributes, Caller, Meta, Refusal, World, overlay, text};
 use serde_json::Value;
@@ -20,6 +20,7 @@ const LISTENER_UPDATE: &[&str] = &[
 impl World {
     /// Adds a listener to a balancer.
     pub fn create_listener(&mut self, caller: &Caller, given: &Attributes) -> Result<String, Refusal> {
+        mandatory(given, &["protocol", "protocol_port"])?;
         let balancer = text(given, "loadbalancer_id").unwrap_or_default().to_owned();
         self.load_balancer(caller, &balancer)?;
         if given.get("default_pool").is_some_and(Value::is_object) {
@@ -53,6 +54,7 @@ impl World {
             &[&COMMON[..], LISTENER_UPDATE].concat(),
         )?;
         self.check_listener(&new)?;
+        self.check_balancer(&new.loadbalancer_id)?;
         if self.listener(caller, id)?.provisioning_status != Provisioning::Active {
             return Err(immutable("Listener", id));
         }
@@ -66,6 +68,7 @@ impl World {
     /// Begins to delete a listener.
     pub fn delete_listener(&mut self, caller: &Caller, id: &str) -> Result<(), Refusal> {
         let listener = self.listener(caller, id)?;
+        self.check_balancer(&listener.loadbalancer_id)?;
         if !matches!(listener.provisioning_status, Provisioning::Active | Provisioning::Error) {
             return Err(immutable("Listener", id));
         }

@@ -1,6 +1,6 @@
 //! Members, one by one and as a batch.
 
-use super::{COMMON, pick, required};
+use super::{COMMON, mandatory, pick};
 use crate::world::balancer::{Member, Operating, Provisioning, immutable, not_found};
 use crate::world::{Attributes, Caller, Meta, Refusal, World, overlay};
 use std::collections::BTreeMap;
@@ -18,11 +18,7 @@ impl World {
         let member = self.new_member(caller, pool, given)?;
         let (address, port) = (member.address, member.protocol_port);
         if self.members_of(pool).any(|other| (other.address, other.protocol_port) == (address, port)) {
-            return Err(Refusal::new(
-                409,
-                "DuplicateMemberEntry",
-                format!("Another member on this pool is already using ip {address} on protocol_port {port}"),
-            ));
+            return Err(twin(address, port));
         }
         self.lock_pool(caller, pool)?;
         let id = member.meta.id.clone();
@@ -78,11 +74,11 @@ impl World {
             let member = self.new_member(caller, pool, given)?;
             let key = (member.address, member.protocol_port);
             if wanted.iter().any(|(other, _): &(Member, &Attributes)| (other.address, other.protocol_port) == key) {
-                return Err(Refusal::new(
-                    400,
-                    "ValidationException",
-                    "Validation failure: Member entries must be unique by ip_address and protocol_port.",
-                ));
+                // Zed finds out when it writes the second one down; newer releases look before.
+                let looks_before = self.settings.octavia_minor > 26;
+                let early = "Validation failure: Member entries must be unique by ip_address and protocol_port.";
+                let early = || Refusal::new(400, "ValidationException", early);
+                return Err(if looks_before { early() } else { twin(key.0, key.1) });
             }
             wanted.push((member, given));
         }
@@ -145,7 +141,7 @@ impl World {
             monitor_port: None,
             stuck: false,
         };
-        required(given, "address")?;
+        mandatory(given, &["address", "protocol_port"])?;
         let allowed = [&COMMON[..], MEMBER_FIXED, MEMBER_UPDATE].concat();
         let member = overlay(&defaults, &pick(given, &allowed), &allowed)?;
         if let Some(subnet) = &member.subnet_id {
@@ -153,6 +149,11 @@ impl World {
         }
         Ok(member)
     }
+}
+
+fn twin(address: Ipv4Addr, port: u16) -> Refusal {
+    let message = format!("Another member on this pool is already using ip {address} on protocol_port {port}");
+    Refusal::new(409, "DuplicateMemberEntry", message)
 }
 
 /// What becomes of members that a batch does not name.

@@ -246,17 +246,24 @@ fn objects(given: &Attributes, key: &str) -> Vec<Attributes> {
 }
 
 fn required(given: &Attributes, key: &str) -> Result<String, Refusal> {
-    text(given, key).map(str::to_owned).ok_or_else(|| {
-        Refusal::new(
-            400,
-            "Client",
-            format!("Invalid input for field/attribute {key}. Value: 'None'. Mandatory field missing."),
-        )
-    })
+    text(given, key).map(str::to_owned).ok_or_else(|| missing(key))
+}
+
+/// The form of a request is looked at before anything that it names.
+fn mandatory(given: &Attributes, keys: &[&str]) -> Result<(), Refusal> {
+    match keys.iter().find(|key| given.get(**key).is_none_or(Value::is_null)) {
+        Some(key) => Err(missing(key)),
+        None => Ok(()),
+    }
+}
+
+fn missing(key: &str) -> Refusal {
+    let message = format!("Invalid input for field/attribute {key}. Value: 'None'. Mandatory field missing.");
+    Refusal::new(400, "Client", message)
 }
 
 fn unknown_attribute(name: &str) -> Refusal {
-    Refusal::new(400, "Client", format!("Unknown attribute for argument: {name}"))
+    Refusal::invalid(format!("Unrecognized attribute(s) '{name}'"))
 }
 
 fn groups_and_cidrs() -> Refusal {

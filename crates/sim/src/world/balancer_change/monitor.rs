@@ -1,7 +1,7 @@
 //! Health monitors.
 
-use super::{COMMON, pick, required};
-use crate::world::balancer::{HealthMonitor, Operating, Provisioning, immutable, not_found};
+use super::{COMMON, mandatory, pick, required};
+use crate::world::balancer::{HealthMonitor, Operating, Provisioning, not_found};
 use crate::world::{Attributes, Caller, Meta, Refusal, World, overlay, text};
 
 const MONITOR_UPDATE: &[&str] = &[
@@ -19,6 +19,7 @@ const MONITOR_UPDATE: &[&str] = &[
 impl World {
     /// Gives a pool its health monitor.
     pub fn create_monitor(&mut self, caller: &Caller, given: &Attributes) -> Result<String, Refusal> {
+        mandatory(given, &["type", "delay", "timeout", "max_retries", "pool_id"])?;
         let pool = text(given, "pool_id").unwrap_or_default().to_owned();
         self.pool(caller, &pool)?;
         self.balancer_quota(&caller.project_id, "health_monitor")?;
@@ -43,9 +44,6 @@ impl World {
         let now = self.now;
         let old = self.monitor(caller, id)?;
         let mut new = overlay(old, &pick(given, MONITOR_UPDATE), &[&COMMON[..], MONITOR_UPDATE].concat())?;
-        if old.provisioning_status != Provisioning::Active {
-            return Err(immutable("Health Monitor", id));
-        }
         self.lock_pool(caller, &new.pool_id)?;
         new.meta.touch(now);
         new.provisioning_status = Provisioning::PendingUpdate;

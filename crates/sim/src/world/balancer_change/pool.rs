@@ -1,6 +1,6 @@
 //! Pools, and the lock that a change of anything below a pool takes.
 
-use super::{COMMON, pick, required};
+use super::{COMMON, mandatory, pick, required};
 use crate::world::balancer::{Pool, Provisioning, immutable, not_found};
 use crate::world::{Attributes, Caller, Meta, Refusal, World, overlay, text};
 
@@ -9,23 +9,24 @@ const POOL_UPDATE: &[&str] = &["lb_algorithm", "session_persistence"];
 impl World {
     /// Adds a pool to a balancer, or to a listener as its default pool.
     pub fn create_pool(&mut self, caller: &Caller, given: &Attributes) -> Result<String, Refusal> {
+        mandatory(given, &["protocol", "lb_algorithm"])?;
         let listener = text(given, "listener_id").map(str::to_owned);
         let balancer = match &listener {
             Some(id) => {
                 let listener = self.listener(caller, id)?;
                 if listener.default_pool_id.is_some() {
-                    return Err(Refusal::new(
-                        409,
-                        "DuplicatePoolEntry",
-                        format!("Listener {id} already has a default pool."),
-                    ));
+                    return Err(Refusal::new(409, "DuplicatePoolEntry", "This listener already has a default pool"));
                 }
+                self.check_balancer(&listener.loadbalancer_id)?;
                 if listener.provisioning_status != Provisioning::Active {
                     return Err(immutable("Listener", id));
                 }
                 listener.loadbalancer_id.clone()
             }
-            None => text(given, "loadbalancer_id").unwrap_or_default().to_owned(),
+            None => text(given, "loadbalancer_id").map(str::to_owned).ok_or_else(|| {
+                let message = "Validation failure: Must provide at least one of: loadbalancer_id, listener_id";
+                Refusal::new(400, "ValidationException", message)
+            })?,
         };
         self.load_balancer(caller, &balancer)?;
         self.balancer_quota(&caller.project_id, "pool")?;
@@ -51,6 +52,7 @@ impl World {
         let now = self.now;
         let mut new = overlay(self.pool(caller, id)?, &pick(given, POOL_UPDATE), &[&COMMON[..], POOL_UPDATE].concat())?;
         self.check_pool_of_ovn(&new)?;
+        self.check_balancer(&new.loadbalancer_id)?;
         self.lock_pool(caller, id)?;
         new.meta.touch(now);
         new.provisioning_status = Provisioning::PendingUpdate;
@@ -60,6 +62,8 @@ impl World {
 
     /// Begins to delete a pool.
     pub fn delete_pool(&mut self, caller: &Caller, id: &str) -> Result<(), Refusal> {
+        let balancer = self.pool(caller, id)?.loadbalancer_id.clone();
+        self.check_balancer(&balancer)?;
         self.lock_pool(caller, id)?;
         if let Some(pool) = self.pools.get_mut(id) {
             pool.provisioning_status = Provisioning::PendingDelete;
@@ -71,12 +75,10 @@ impl World {
     pub(super) fn lock_pool(&mut self, caller: &Caller, id: &str) -> Result<(), Refusal> {
         let pool = self.pool(caller, id)?;
         let balancer = pool.loadbalancer_id.clone();
-        if self.load_balancer(caller, &balancer)?.provisioning_status != Provisioning::Active {
-            return Err(immutable("Load Balancer", &balancer));
-        }
         if pool.provisioning_status != Provisioning::Active {
             return Err(immutable("Pool", id));
         }
+        self.check_balancer(&balancer)?;
         self.check_listeners(id)?;
         self.lock_balancer(&balancer)?;
         for listener in self.listeners.values_mut().filter(|listener| listener.default_pool_id.as_deref() == Some(id)) {

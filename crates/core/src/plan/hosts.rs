@@ -265,10 +265,9 @@ fn host_key(scene: &Scene<'_>, hosts: &HostGroup) -> HostKeySource {
             || scene.seen.hosts.values().any(|view| matches!(view, HostView::NoConsole(_)))
     };
     match hosts.host_key {
-        HostKeyChoice::Console => HostKeySource::Console,
         HostKeyChoice::Injected => HostKeySource::Injected,
         HostKeyChoice::Auto if shows_none() => HostKeySource::Injected,
-        HostKeyChoice::Auto => HostKeySource::Console,
+        HostKeyChoice::Auto | HostKeyChoice::Console => HostKeySource::Console,
     }
 }
 

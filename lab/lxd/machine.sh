@@ -129,7 +129,12 @@ run() {
     nsenter --target "$(first_process "$name")" --all -- "$@"
 }
 
-first_process() { cat "/proc/$(pid_of "$1")/task/$(pid_of "$1")/children"; }
+first_process() {
+    local pid child
+    pid=$(pid_of "$1")
+    read -r child <"/proc/$pid/task/$pid/children"
+    echo "$child"
+}
 
 wait_for() {
     local name=$1 begun=$SECONDS said
@@ -221,15 +226,16 @@ new_control_group() {
     done
 }
 
-# Groups that engines and systemd left behind are empty once the processes are gone.
+# Groups that engines and systemd left behind are empty once the last process is gone, which may take its time.
 remove_control_group() {
-    local group=$1 try
-    for try in 1 2 3 4 5; do
-        [ -d "$group" ] || return 0
-        find "$group" -depth -type d -exec rmdir {} + 2>/dev/null && return 0
-        sleep "0.$try"
+    local group=$1 begun=$SECONDS
+    while [ -d "$group" ] && ! find "$group" -depth -type d -exec rmdir {} + 2>/dev/null; do
+        if [ $((SECONDS - begun)) -ge 30 ]; then
+            say "the control group $group is still in use"
+            return
+        fi
+        sleep 0.1
     done
-    say "the control group $group is still in use"
 }
 
 # Seen from inside, the machine's own groups are the roots.

@@ -220,6 +220,11 @@ impl<M: Machine> Simulation<M> {
 
     /// Lets time pass.
     pub fn run_for(&mut self, time: Duration) {
+        self.pass(time);
+        self.check_incarnations();
+    }
+
+    fn pass(&mut self, time: Duration) {
         let end = self.now + time;
         while let Some(Reverse(next)) = self.events.peek() {
             if next.at > end {
@@ -230,7 +235,6 @@ impl<M: Machine> Simulation<M> {
             self.happen(event);
         }
         self.now = end;
-        self.check_incarnations();
     }
 
     /// Lets time pass until something is so, looking ten times a second; how long it took, or `None` if it was not so
@@ -241,8 +245,9 @@ impl<M: Machine> Simulation<M> {
             if self.now.since(began) >= limit {
                 return None;
             }
-            self.run_for(Duration::from_millis(100));
+            self.pass(Duration::from_millis(100));
         }
+        self.check_incarnations();
         Some(self.now.since(began))
     }
 

@@ -15,7 +15,8 @@ use crate::time::Time;
 pub enum Check {
     /// All that run know all that run, and nobody else.
     Converges,
-    /// Whoever saw a member go sees it come only if it has started again.
+    /// Whoever saw a member go that does not run sees it come again only with an incarnation that is newer than the one
+    /// that went: it refuted that, and went later. No late message brings anybody back.
     NoResurrection,
     /// A member's incarnation grows as long as it lives, for everybody that hears of it.
     IncarnationGrows,
@@ -51,6 +52,8 @@ pub struct Death {
     pub of: usize,
     /// When it was believed.
     pub at: Time,
+    /// Whether it was taken to have failed or to have left.
+    pub how: Departure,
 }
 
 /// After a partition or a pause ends, this long no death is called false: a suspicion may still have been running, and
@@ -71,8 +74,8 @@ pub(super) struct Referee {
     slow: Table<usize, Option<Time>>,
     parted: bool,
     healed: Option<Time>,
-    /// In which life of the other a member has seen it go.
-    seen_going: Table<(usize, usize), (u32, u32)>,
+    /// What a member has seen go: in which lives of both, and which incarnation.
+    seen_going: Table<(usize, usize), (u32, u32, u32)>,
     /// The newest incarnation that a member has seen of another, with the lives of both.
     incarnations: Table<(usize, usize), (u32, u32, u32)>,
 }
@@ -189,11 +192,11 @@ impl<M: Machine> Simulation<M> {
         match change {
             Change::Gone(member, departure) => {
                 let Some(of) = index_of(&member.name).filter(|of| *of != by) else { return };
-                self.judge_departure(by, of, *departure);
+                self.judge_departure(by, of, *departure, member.incarnation);
             }
             Change::Joined(member) => {
                 let Some(of) = index_of(&member.name) else { return };
-                self.judge_arrival(by, of);
+                self.judge_arrival(by, of, member.incarnation);
                 self.judge_incarnation(by, of, member.incarnation);
             }
             Change::Updated(member) => {
@@ -214,10 +217,10 @@ impl<M: Machine> Simulation<M> {
         }
     }
 
-    fn judge_departure(&mut self, by: usize, of: usize, departure: Departure) {
-        let lives = self.lives(by, of);
-        self.referee.seen_going.insert((by, of), lives);
-        let death = Death { by, of, at: self.now };
+    fn judge_departure(&mut self, by: usize, of: usize, departure: Departure, incarnation: u32) {
+        let (own, others) = self.lives(by, of);
+        self.referee.seen_going.insert((by, of), (own, others, incarnation));
+        let death = Death { by, of, at: self.now, how: departure };
         if !self.is_running(of) {
             self.referee.true_deaths.push(death);
         } else if departure == Departure::Failed && !self.referee.excused(of, self.now) {
@@ -227,9 +230,15 @@ impl<M: Machine> Simulation<M> {
         }
     }
 
-    fn judge_arrival(&mut self, by: usize, of: usize) {
-        if !self.is_running(of) && self.referee.seen_going.get(&(by, of)) == Some(&self.lives(by, of)) {
-            let what = format!("{} saw {} go and come again, and it has not started again", name(by), name(of));
+    fn judge_arrival(&mut self, by: usize, of: usize, incarnation: u32) {
+        if self.is_running(of) {
+            return;
+        }
+        let lives = self.lives(by, of);
+        let gone = self.referee.seen_going.get(&(by, of)).filter(|(own, others, _)| (*own, *others) == lives);
+        if let Some((_, _, gone)) = gone.copied().filter(|gone| incarnation <= gone.2) {
+            let (by, of) = (name(by), name(of));
+            let what = format!("{by} saw {of} go with incarnation {gone}, and come again with {incarnation}");
             self.referee.violated(Check::NoResurrection, self.now, what);
         }
     }

@@ -7,13 +7,12 @@
 mod lab;
 mod openstack_fake;
 
+use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
-use lab::{LIMIT, PAGE, Stack, Wanted, lab, neighbour, page, serve};
-use pontoon_cloud::lxd::{
-    EventKind, EventType, ExecRequest, ImageAlias, InstancePatch, StateAction, image_fingerprint,
-};
+use lab::{LIMIT, Lab, PAGE, Stack, Wanted, lab, neighbour, page, serve};
+use pontoon_cloud::lxd::{EventType, Events, ExecRequest, ImageAlias, InstancePatch, StateAction, image_fingerprint};
 use pontoon_cloud::site::{SiteError, chain};
 use pontoon_core::key::{Key, Kind};
 use pontoon_core::observed::HostView;
@@ -122,6 +121,7 @@ async fn an_image_that_knows_only_the_older_keys_is_told_by_them() {
     };
     let stack = Stack::new(&lab, &wanted).await;
     // What the engine would have fetched: any image that reads `user.*` keys.
+    stack.observe().await;
     let engine = stack.engine().await;
     let fingerprint = match engine.upload_image_file(&lab.image, |_| {}, LIMIT).await {
         Err(error) if error.is_already_there() => image_fingerprint(&lab.image).await.unwrap(),
@@ -164,48 +164,46 @@ async fn changes_of_a_container_that_is_busy_are_done_when_it_is_free() {
         host: "lxd0",
         address: "192.168.0.106",
         // It takes its time to stop.
-        user_data: "#cloud-config\nruncmd:\n- [systemd-run, --unit=slow, -p, 'ExecStop=sleep 3', sleep, infinity]\n",
+        user_data: "#cloud-config\nruncmd:\n- [systemd-run, --unit=slow, -p, ExecStop=/bin/sleep 4, sleep, infinity]\n",
         ..Wanted::default()
     };
     let stack = Stack::new(&lab, &wanted).await;
     stack.up().await;
     let engine = stack.engine().await;
-    let mut events = engine.events(&[EventType::Lifecycle]).await.unwrap();
-
     let stopping = engine.clone();
-    let stopping = tokio::spawn(async move { stopping.set_instance_state("busy-0", StateAction::Stop, LIMIT).await });
+    let stopping = tokio::spawn(async move {
+        loop {
+            match stopping.set_instance_state("busy-0", StateAction::Stop, LIMIT).await {
+                // The changes below come first as long as they may.
+                Err(error) if error.is_busy() => tokio::task::yield_now().await,
+                ended => break ended,
+            }
+        }
+    });
+
     // The engine refuses while it stops, in words that the client knows.
+    let patch = InstancePatch { config: [("user.n".to_owned(), "1".to_owned())].into(), ..InstancePatch::default() };
     let refused = loop {
-        let patch = InstancePatch {
-            config: [("limits.memory".to_owned(), "1GiB".to_owned())].into(),
-            ..InstancePatch::default()
-        };
         match engine.patch_instance("busy-0", &patch, None).await {
             Err(error) => break error,
             Ok(()) => assert!(!stopping.is_finished(), "it stopped before it was ever busy"),
         }
     };
     assert!(refused.is_busy(), "{refused}");
-    // A step of a plan waits for its turn meanwhile, and is done.
+
+    // A step of a plan waits for its turn, and is done.
+    let config = [("limits.memory".to_owned(), "1GiB".to_owned())].into();
     let step = Step {
         keys: vec![Key::new("busy", Kind::Container, "busy-0")],
-        verb: Verb::Delete,
+        verb: Verb::Change,
         reason: String::new(),
         after: Vec::new(),
-        action: Action::DeleteContainer { host: "lxd0".to_owned(), name: "busy-0".to_owned() },
+        action: Action::ConfigureContainer { host: "lxd0".to_owned(), name: "busy-0".to_owned(), config },
     };
     stack.perform(&step).await.unwrap();
-    assert!(engine.instance("busy-0").await.unwrap_err().is_not_found());
-    // Deleted while it stopped; the stop may have ended well or not.
-    let _ = stopping.await.unwrap();
-    loop {
-        if let EventKind::Lifecycle { action, source, .. } = events.next().await.unwrap().unwrap().kind
-            && action == "instance-deleted"
-            && source.contains("busy-0")
-        {
-            break;
-        }
-    }
+    stopping.await.unwrap().unwrap();
+    let (instance, _) = engine.instance("busy-0").await.unwrap();
+    assert_eq!(instance.config["limits.memory"], "1GiB");
 }
 
 #[tokio::test]
@@ -221,42 +219,56 @@ async fn an_engine_that_is_killed_in_the_middle_of_an_operation_is_taken_up_wher
         ..Wanted::default()
     };
     let stack = Stack::new(&lab, &wanted).await;
-    let mut kills = 0;
-    // Once in each step of the engine's: the daemon dies in the middle of it, systemd starts another.
+    stack.observe().await;
+    // Once in each step that is an operation of the engine's: the daemon dies in the middle of it, systemd starts
+    // another, and the next look goes on from what it finds.
+    let (mut killed_in, mut interrupted) = (BTreeSet::new(), 0);
     for round in 0.. {
-        let steps = stack.plan().await;
-        let Some(step) = steps.iter().find(|step| !matches!(step.action, Action::PutDhcpHost { .. })) else { break };
         assert!(round < 20, "it never comes to an end");
-        for step in steps.iter().filter(|step| matches!(step.action, Action::PutDhcpHost { .. })) {
-            stack.perform(step).await.unwrap();
-        }
-        let killed = if round % 2 == 0 { kill_engine_soon(&stack) } else { None };
-        match stack.perform(step).await {
-            Ok(()) => {}
-            Err(error) => {
-                eprintln!("while the engine was killed: {}", chain(&error));
-                assert!(killed.is_some(), "{}", chain(&error));
+        let Some(step) = stack.plan().await.into_iter().next() else { break };
+        let label = format!("{:?} {}", step.verb, step.keys[0].label());
+        if !killed_in.insert(label) {
+            match stack.perform(&step).await {
+                Ok(()) => {}
+                // An engine that dies while it makes a container keeps the record of one without a disk. It can neither
+                // be started nor mended; whoever is told so deletes it.
+                Err(error) if matches!(step.action, Action::StartContainer { .. }) && !error.is_unknown() => {
+                    assert!(chain(&error).contains("killed-0"), "{}", chain(&error));
+                    stack.perform(&deletion("killed-0", "lxd1")).await.unwrap();
+                }
+                Err(error) => panic!("{}", chain(&error)),
             }
+            continue;
         }
-        if let Some(killed) = killed {
-            killed.await.unwrap();
-            kills += 1;
-            engine_answers(&stack).await;
+        let events = stack.engine().await.events(&[EventType::Operation]).await.unwrap();
+        let killing = tokio::spawn(kill_at_the_next_operation(lab.clone(), events));
+        if let Err(error) = stack.perform(&step).await {
+            eprintln!("the engine was killed: {}", chain(&error));
+            interrupted += 1;
         }
+        killing.abort();
+        // Cancelled before there was an operation, or done.
+        let _ = killing.await;
+        engine_answers(&stack).await;
     }
-    assert!(kills >= 3, "it was killed {kills} times only");
+    assert!(interrupted >= 2, "{interrupted} steps were interrupted");
     assert!(page("192.168.0.107".parse().unwrap()).await.ends_with(PAGE));
 }
 
-/// Kills the daemon as soon as it has an operation.
-fn kill_engine_soon(stack: &Stack) -> Option<tokio::task::JoinHandle<()>> {
-    let lab = stack.lab.clone();
-    Some(tokio::spawn(async move {
-        tokio::time::sleep(Duration::from_millis(150)).await;
-        let kill =
-            move || lab.machine("run", "lxd1", &["systemctl", "kill", "--kill-who=main", "-s", "KILL", "lxd.service"]);
-        tokio::task::spawn_blocking(kill).await.unwrap();
-    }))
+fn deletion(name: &str, host: &str) -> Step {
+    Step {
+        keys: vec![Key::new(name.trim_end_matches("-0"), Kind::Container, name)],
+        verb: Verb::Delete,
+        reason: String::new(),
+        after: Vec::new(),
+        action: Action::DeleteContainer { host: host.to_owned(), name: name.to_owned() },
+    }
+}
+
+async fn kill_at_the_next_operation(lab: Lab, mut events: Events) {
+    if events.next().await.is_some() {
+        lab.machine("run", "lxd1", &["systemctl", "kill", "--kill-who=main", "-s", "KILL", "lxd.service"]);
+    }
 }
 
 async fn engine_answers(stack: &Stack) {

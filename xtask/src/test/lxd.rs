@@ -1,4 +1,4 @@
-//! Holds Pontoon to real LXD hosts: brings up a lab of its own, runs the tests of `crates/cloud/tests/lxd_lab.rs` on its
+//! Holds Pontoon to real LXD hosts: brings up a lab of its own, runs `lxd_lab` and `lxd_real` of `crates/cloud/tests` on its
 //! network, and takes it down again, whatever came of them.
 
 use std::path::Path;
@@ -18,7 +18,7 @@ pub(super) fn run(root: &Path) -> Result<Ended, String> {
     if let Some(missing) = what_is_missing() {
         return Ok(Ended::LeftOut(format!("there are no real LXD hosts to test on: {missing}")));
     }
-    let tests = ["--locked", "--package", "pontoon-cloud", "--test", "lxd_lab"];
+    let tests = ["--locked", "--package", "pontoon-cloud", "--test", "lxd_lab", "--test", "lxd_real"];
     command::run(cargo(root).args(["test", "--no-run"]).args(tests))?;
     let lab = Lab::named(root, NAME)?;
     // What an earlier run left behind, if it was cut short.
@@ -42,8 +42,12 @@ fn on_hosts(lab: &Lab, root: &Path, tests: &[&str]) -> Result<Ended, String> {
         .arg(cargo.get_program())
         .args(["test", "--offline"])
         .args(tests);
-    inside.current_dir(root).env("PONTOON_LAB_LXD_STATE", lab.fact("state")?);
-    inside.env("PONTOON_LAB_LXD_IMAGE", lab.fact("container_image")?).env("PONTOON_LAB_LXD", NAME);
+    let (state, image) = (lab.fact("state")?, lab.fact("container_image")?);
+    // The engine's socket, seen from outside the host: its disk is a directory here.
+    inside.env("PONTOON_TEST_LXD_SOCKET", format!("{state}/machines/lxd0/lxd/unix.socket"));
+    inside.env("PONTOON_TEST_LXD_IMAGE", &image);
+    inside.env("PONTOON_LAB_LXD_STATE", state).env("PONTOON_LAB_LXD_IMAGE", image).env("PONTOON_LAB_LXD", NAME);
+    inside.current_dir(root);
     let ran = command::run_and_hear(&mut inside, Stream::Output, |line| counts.hear(line));
     ran.map_err(|message| format!("{counts}: {message}"))?;
     Ok(Ended::Well(format!("{counts}; {up} s until hosts were up, {} s in all", begun.elapsed().as_secs())))

@@ -20,6 +20,7 @@ pub use container::{ContainerDocument, InstanceConfig, container, generation, li
 pub use dnsmasq::{DHCP_HOSTS_DIRECTORY, dhcp_host};
 pub use host::{HostDocument, HostKey, Login, host_user_data, with_host_key};
 pub use profile::{ProfileConfig, profile};
+pub use yaml::document as yaml;
 
 /// The bridge of a host that its containers hang on.
 pub const BRIDGE: &str = "br0";

@@ -12,7 +12,6 @@ pub(crate) mod plan;
 mod screen;
 pub(crate) mod status;
 pub(crate) mod style;
-pub(crate) mod yaml;
 
 use std::io::{IsTerminal as _, Write as _, stderr, stdout};
 

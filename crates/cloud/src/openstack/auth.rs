@@ -79,11 +79,6 @@ impl Session {
         &self.token
     }
 
-    /// What Keystone says about it.
-    pub fn details(&self) -> &TokenDetails {
-        &self.details
-    }
-
     /// The id of the project that the token is for.
     pub fn project_id(&self) -> Option<&str> {
         self.details.project.as_ref().map(|project| project.id.as_str())

@@ -14,7 +14,7 @@ use super::http::Client;
 use super::paging::Paging;
 use super::request::{Request, Service, segment};
 
-pub use limits::{Limits, Quota, QuotaDetails, show_limits, show_quota_details};
+pub use limits::{Quota, QuotaDetails, show_quota_details};
 pub use servers::{
     Action, Address, NewServer, Server, ServerFault, ServerFlavor, ServerImage, ServerNetwork, act_on_server,
     console_output, create_server, delete_server, list_servers, set_server_metadata, show_server,
@@ -77,18 +77,6 @@ pub struct NewServerGroup {
     pub policy: String,
 }
 
-/// Which microversions a Nova speaks.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
-pub struct VersionRange {
-    /// The version's id: `v2.1`.
-    pub id: String,
-    /// The oldest microversion: `2.1`.
-    pub min_version: String,
-    /// The newest microversion: `2.104`.
-    pub version: String,
-}
-
 /// The sizes that the project may use.
 pub fn list_flavors() -> Request {
     get("/flavors/detail")
@@ -97,11 +85,6 @@ pub fn list_flavors() -> Request {
 /// The keys of the user. They belong to the user, not to the project.
 pub fn list_keypairs() -> Request {
     get("/os-keypairs")
-}
-
-/// One key by its name.
-pub fn show_keypair(name: &str) -> Request {
-    get(format!("/os-keypairs/{}", segment(name)))
 }
 
 /// All server groups of the project; Nova has no filters here.
@@ -144,11 +127,6 @@ impl Client {
         Ok(wrapped.into_iter().map(|wrapped| wrapped.keypair).collect())
     }
 
-    /// See [`show_keypair`].
-    pub async fn keypair(&self, name: &str) -> Result<Keypair, Error> {
-        self.send(&show_keypair(name)).await?.below("keypair")
-    }
-
     /// See [`list_server_groups`].
     pub async fn server_groups(&self) -> Result<Vec<ServerGroup>, Error> {
         // Nova pages this list by offset and only where a limit is given; without one it is whole, up to the service's
@@ -165,19 +143,4 @@ impl Client {
     pub async fn delete_server_group(&self, id: &str) -> Result<(), Error> {
         self.send(&delete_server_group(id)).await.map(drop)
     }
-
-    /// Which microversions this Nova speaks.
-    pub async fn compute_versions(&self) -> Result<VersionRange, Error> {
-        // The version document is at the version itself, above the project id that some catalogs append.
-        let root = self.session().await?.root(Service::Compute, self.config())?;
-        let above = project_segment(&root).map(|_| "/..").unwrap_or_default();
-        self.send(&Request::get(Service::Compute, format!("{above}/"))).await?.below("version")
-    }
-}
-
-/// The project id at the end of a root, where there is one.
-fn project_segment(root: &str) -> Option<&str> {
-    let (_, last) = root.rsplit_once('/')?;
-    let is_version = last.starts_with('v') && last.contains(|c: char| c.is_ascii_digit()) && last.len() <= 5;
-    (!is_version).then_some(last)
 }

@@ -149,11 +149,6 @@ impl Error {
         self.refused_with(&[StatusCode::PRECONDITION_FAILED])
     }
 
-    /// Policy or quota forbids it (403; Octavia and Nova answer so when a quota is full).
-    pub fn is_forbidden(&self) -> bool {
-        self.refused_with(&[StatusCode::FORBIDDEN])
-    }
-
     /// The request may have been applied although it failed: look again before doing anything else.
     pub fn is_unknown(&self) -> bool {
         match self {

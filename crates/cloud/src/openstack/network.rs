@@ -29,8 +29,8 @@ pub use ports::{
 pub use quotas::{NetworkQuota, NetworkQuotas, show_network_quotas};
 pub use security_groups::{
     NewSecurityGroup, NewSecurityGroupRule, SecurityGroup, SecurityGroupChange, SecurityGroupRule,
-    create_security_group, create_security_group_rule, create_security_group_rules, delete_security_group,
-    delete_security_group_rule, list_security_group_rules, list_security_groups, update_security_group,
+    create_security_group, create_security_group_rules, delete_security_group,
+    delete_security_group_rule, list_security_groups, update_security_group,
 };
 
 /// Collections whose resources take tags by the extension `standard-attr-tag`.
@@ -58,11 +58,6 @@ impl Tagged {
             Self::FloatingIp => "floatingips",
         }
     }
-}
-
-/// Replaces all tags of a resource. Most resources cannot be given tags when they are created.
-pub fn replace_tags(of: Tagged, id: &str, tags: &[String]) -> Request {
-    Request::put(Service::Network, format!("/{}/{}/tags", of.collection(), segment(id)), "tags", &tags)
 }
 
 fn get(path: impl Into<String>) -> Request {
@@ -93,10 +88,5 @@ impl Client {
     /// Removes one tag of a resource.
     pub async fn remove_tag(&self, of: Tagged, id: &str, tag: &str) -> Result<(), Error> {
         self.send(&remove_tag(of, id, tag)).await.map(drop)
-    }
-
-    /// See [`replace_tags`].
-    pub async fn replace_tags(&self, of: Tagged, id: &str, tags: &[String]) -> Result<(), Error> {
-        self.send(&replace_tags(of, id, tags)).await.map(drop)
     }
 }

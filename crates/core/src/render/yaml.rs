@@ -1,4 +1,5 @@
-//! Writes YAML that a reader of YAML 1.1 (`PyYAML`, libyaml) understands as it was meant, and that a person can read.
+//! Writes YAML that a reader of YAML 1.1 (`PyYAML`, libyaml) understands as it was meant, and that a person can read: what
+//! machines are handed, and what `pontoon render` shows of it.
 //!
 //! A scalar is plain only where no version of YAML sees anything but a string in it; every other one is quoted as in
 //! JSON. Text of several lines becomes a literal block, so that files inside a cloud-config stay legible.
@@ -6,7 +7,7 @@
 use serde_json::Value;
 
 /// `value` as a block of YAML that ends with a newline. Mappings keep their order.
-pub(super) fn document(value: &Value) -> String {
+pub fn document(value: &Value) -> String {
     let mut text = String::new();
     match value {
         Value::Object(_) | Value::Array(_) => block(value, 0, &mut text),
@@ -62,7 +63,7 @@ fn entry(value: &Value, indent: usize, out: &mut String) {
             block(value, indent + 2, out);
         }
         Value::String(text) if reads_back_as_literal(text) => {
-            out.push_str(" |\n");
+            out.push_str(if text.ends_with('\n') { " |\n" } else { " |-\n" });
             for line in text.lines() {
                 if !line.is_empty() {
                     out.push_str(&" ".repeat(indent + 2));
@@ -112,12 +113,18 @@ fn quoted(text: &str) -> String {
     format!("\"{}\"", escaped.collect::<String>())
 }
 
-/// A literal block keeps exactly one newline at its end, finds its indentation in its first line, and has no escapes.
+/// A literal block has several lines or one with its end, keeps one newline at its end or none, finds its indentation in
+/// its first line, and has no escapes.
 fn reads_back_as_literal(text: &str) -> bool {
-    text.ends_with('\n')
+    text.contains('\n')
         && !text.ends_with("\n\n")
         && !text.starts_with([' ', '\n'])
-        && text.chars().all(|c| c == '\n' || matches!(c, ' '..='~'))
+        && text.chars().all(|c| c == '\n' || matches!(c, ' '..='~') || is_letter(c))
+}
+
+/// Letters and digits of other scripts, as far as every `PyYAML` takes them for printable: older ones stop at U+FFFD.
+fn is_letter(c: char) -> bool {
+    c.is_alphanumeric() && ('\u{a0}'..='\u{fffd}').contains(&c)
 }
 
 #[cfg(test)]

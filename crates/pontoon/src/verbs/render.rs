@@ -6,13 +6,13 @@
 pub(crate) mod assumed;
 
 use pontoon_core::plan::{Action, HostKeySource, Plan};
-use pontoon_core::render::DHCP_HOSTS_DIRECTORY;
+use pontoon_core::render::{self, DHCP_HOSTS_DIRECTORY};
 use serde_json::{Value, json};
 
 use crate::cli::Render;
 use crate::exit::{Exit, Failure};
 use crate::load;
-use crate::show::{self, Output, Reader, action, style, yaml};
+use crate::show::{self, Output, Reader, action, style};
 
 /// Prints the documents.
 pub(crate) fn run(arguments: &Render, output: &Output) -> Result<Exit, Failure> {
@@ -73,7 +73,7 @@ impl Document {
     fn text(&self) -> String {
         match &self.content {
             Content::Text(text) => format!("{}\n", style::printable(text.trim_end())),
-            Content::Fields(value) => yaml::text(value),
+            Content::Fields(value) => render::yaml(value),
         }
     }
 

@@ -7,32 +7,6 @@ use super::super::http::Client;
 use super::super::request::{Request, segment};
 use super::get;
 
-/// Limits and use, as `GET /limits` shows them to every member. A limit of -1 is none.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-pub struct Limits {
-    /// Servers allowed.
-    pub max_total_instances: i64,
-    /// Servers in use.
-    pub total_instances_used: i64,
-    /// Processors allowed.
-    pub max_total_cores: i64,
-    /// Processors in use.
-    pub total_cores_used: i64,
-    /// Memory allowed, in MB.
-    #[serde(rename = "maxTotalRAMSize")]
-    pub max_total_ram_size: i64,
-    /// Memory in use, in MB.
-    #[serde(rename = "totalRAMUsed")]
-    pub total_ram_used: i64,
-    /// Server groups allowed.
-    pub max_server_groups: i64,
-    /// Server groups in use.
-    pub total_server_groups_used: i64,
-    /// Servers allowed in one group.
-    pub max_server_group_members: i64,
-}
-
 /// Quotas with their use, as `GET /os-quota-sets/{project}/detail` shows them; some clouds keep it to administrators.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
@@ -70,27 +44,12 @@ impl Quota {
     }
 }
 
-/// Limits and use of the project.
-pub fn show_limits() -> Request {
-    get("/limits")
-}
-
 /// Quotas and use of a project.
 pub fn show_quota_details(project_id: &str) -> Request {
     get(format!("/os-quota-sets/{}/detail", segment(project_id)))
 }
 
 impl Client {
-    /// Limits and use of the project.
-    pub async fn compute_limits(&self) -> Result<Limits, Error> {
-        #[derive(Deserialize)]
-        struct Wrapped {
-            absolute: Limits,
-        }
-        let wrapped: Wrapped = self.send(&show_limits()).await?.below("limits")?;
-        Ok(wrapped.absolute)
-    }
-
     /// Quotas and use of a project.
     pub async fn compute_quotas(&self, project_id: &str) -> Result<QuotaDetails, Error> {
         self.send(&show_quota_details(project_id)).await?.below("quota_set")

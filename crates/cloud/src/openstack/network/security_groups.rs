@@ -124,16 +124,6 @@ pub fn delete_security_group(id: &str) -> Request {
     delete("security-groups", id)
 }
 
-/// Rules of the project's groups.
-pub fn list_security_group_rules(filters: &[(&str, &str)]) -> Request {
-    get("/security-group-rules").query(filters)
-}
-
-/// Makes a rule.
-pub fn create_security_group_rule(rule: &NewSecurityGroupRule) -> Request {
-    Request::post(Service::Network, "/security-group-rules", "security_group_rule", rule)
-}
-
 /// Makes several rules: all of them or none.
 pub fn create_security_group_rules(rules: &[NewSecurityGroupRule]) -> Request {
     Request::post(Service::Network, "/security-group-rules", "security_group_rules", &rules)
@@ -168,16 +158,6 @@ impl Client {
     /// See [`delete_security_group`].
     pub async fn delete_security_group(&self, id: &str) -> Result<(), Error> {
         self.send(&delete_security_group(id)).await.map(drop)
-    }
-
-    /// See [`list_security_group_rules`].
-    pub async fn security_group_rules(&self, filters: &[(&str, &str)]) -> Result<Vec<SecurityGroupRule>, Error> {
-        self.list(list_security_group_rules(filters), "security_group_rules", Paging::Links).await
-    }
-
-    /// See [`create_security_group_rule`].
-    pub async fn create_security_group_rule(&self, rule: &NewSecurityGroupRule) -> Result<SecurityGroupRule, Error> {
-        self.send(&create_security_group_rule(rule)).await?.below("security_group_rule")
     }
 
     /// See [`create_security_group_rules`].

@@ -1,10 +1,10 @@
 //! The text of a first stack, made from what the cloud has.
 
+use pontoon_core::render;
 use serde_json::Value;
 
 use super::addresses::AddressPlan;
 use super::facts::{Balances, CloudFacts, NetworkFact, walkthrough_subnet};
-use crate::show::yaml;
 
 /// The file of a stack with one service and one balancer.
 pub(super) fn stack_file(stack: &str, cloud: &str, user_data: &str, facts: &CloudFacts) -> String {
@@ -164,7 +164,7 @@ fn also(others: &[&str]) -> String {
 
 /// A name that somebody else chose, as YAML.
 fn scalar(name: &str) -> String {
-    yaml::text(&Value::from(name)).trim_end().to_owned()
+    render::yaml(&Value::from(name)).trim_end().to_owned()
 }
 
 #[cfg(test)]

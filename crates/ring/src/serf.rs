@@ -23,6 +23,7 @@ mod asked;
 mod clock;
 mod coalesce;
 mod config;
+mod error;
 mod event;
 mod filter;
 mod gossip;
@@ -31,6 +32,7 @@ mod keys;
 mod leave;
 mod member;
 mod members;
+mod output;
 mod queries;
 mod recent;
 mod rejoin;
@@ -46,11 +48,13 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 pub use config::{Config, Conflicts, Coordinates, Window};
+pub use error::Error;
 pub use event::{Answer, Change, Coalesce, Event, Query, QueryId, UserEvent};
 pub use gossip::Replay;
 pub use keys::{KeyChange, KeyReport};
 pub use member::{Member, Status, Tags};
 pub use members::Prune;
+pub use output::{Output, Stats};
 pub use queries::{Acks, Question};
 pub use snapshot::Snapshot;
 
@@ -60,144 +64,11 @@ use leave::Leaving;
 use members::Ages;
 use rejoin::Rejoin;
 
-use crate::swim::{self, Failure, Input, JoinId, Persistence, Swim};
+use crate::swim::{self, Input, JoinId, Persistence, Swim};
 use crate::time::Time;
 use crate::wire::coordinate::Coordinate;
 use crate::wire::serf::{self as messages, SerfMessage};
 use crate::wire::{Layers, tags};
-
-/// Why something was not done. Nothing of it was, then.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Error {
-    /// The membership cannot be started so.
-    #[error(transparent)]
-    Membership(#[from] swim::ConfigError),
-    /// The tags do not fit into what members say of themselves.
-    #[error("the tags have {size} bytes when they are encoded, and {} is the most", tags::MAX_BYTES)]
-    TagsTooLarge {
-        /// What they have.
-        size: usize,
-    },
-    /// Too much for one event.
-    #[error("a user event of {size} bytes is too large: {limit} is the most")]
-    EventTooLarge {
-        /// What it has.
-        size: usize,
-        /// The bound.
-        limit: usize,
-    },
-    /// Too much for one query.
-    #[error("a query of {size} bytes is too large: {limit} is the most")]
-    QueryTooLarge {
-        /// What it has.
-        size: usize,
-        /// The bound.
-        limit: usize,
-    },
-    /// Too much for one answer.
-    #[error("an answer of {size} bytes is too large: {limit} is the most")]
-    ResponseTooLarge {
-        /// What it has.
-        size: usize,
-        /// The bound.
-        limit: usize,
-    },
-    /// A tag is to match what is no expression.
-    #[error("`{expression}` is not a regular expression")]
-    Expression {
-        /// What stands there.
-        expression: String,
-    },
-    /// Many queries wait for their answers.
-    #[error("too many queries are waiting for answers")]
-    TooManyQueries,
-    /// Nobody waits for the answer any more, or it was given already.
-    #[error("the query is over or has been answered")]
-    QueryOver,
-    /// Nobody has this name.
-    #[error("there is no member `{name}`")]
-    NoMember {
-        /// The name.
-        name: String,
-    },
-    /// This member leaves or has left.
-    #[error("this member has left the ring")]
-    Left,
-}
-
-/// What a member wants done, or tells.
-#[derive(Debug)]
-pub enum Output {
-    /// Send something; never [`swim::Output::JoinEnded`] or [`swim::Output::Left`], which stand here themselves.
-    Network(swim::Output),
-    /// Something has happened in the ring.
-    Event(Event),
-    /// An answer to a query of this member.
-    Answer {
-        /// Which query.
-        query: QueryId,
-        /// The answer.
-        answer: Answer,
-    },
-    /// The time of a query of this member is over.
-    QueryEnded {
-        /// Which.
-        query: QueryId,
-    },
-    /// What came of a change of keys that this member asked for.
-    KeysChanged {
-        /// Which.
-        query: QueryId,
-        /// What came of it.
-        report: KeyReport,
-    },
-    /// This member's own keys are others now: a file of them is to be written.
-    KeyringChanged,
-    /// A join has ended.
-    JoinEnded {
-        /// Which.
-        join: JoinId,
-        /// The seeds that answered.
-        reached: Vec<SocketAddr>,
-        /// Those that did not, and why.
-        failed: Vec<(SocketAddr, Failure)>,
-    },
-    /// The file by which this member finds its ring again is to be changed.
-    Snapshot(snapshot::Write),
-    /// The ring knows another member by this name: this one should end, without a word.
-    ConflictLost,
-    /// The others know that this member has left: it should end.
-    Left,
-}
-
-/// What a member has to say about itself to an operator (`Stats` in `serf/serf.go`).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Stats {
-    /// Members that are known, in whatever state.
-    pub members: usize,
-    /// Those that failed.
-    pub failed: usize,
-    /// Those that left.
-    pub left: usize,
-    /// 0 where this member is well; more, the slower it finds itself.
-    pub health_score: u32,
-    /// The clock of intents.
-    pub member_time: u64,
-    /// The clock of user events.
-    pub event_time: u64,
-    /// The clock of queries.
-    pub query_time: u64,
-    /// Intents that wait to be sent.
-    pub intent_queue: usize,
-    /// User events that wait to be sent.
-    pub event_queue: usize,
-    /// Queries that wait to be sent.
-    pub query_queue: usize,
-    /// Whether there are keys.
-    pub is_encrypted: bool,
-    /// How often the coordinate began anew.
-    pub coordinate_resets: u64,
-}
 
 /// One member of a ring.
 #[derive(Debug)]

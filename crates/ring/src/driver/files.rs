@@ -33,14 +33,16 @@ pub(super) struct Files {
 impl Files {
     pub(super) fn start(snapshot: Option<PathBuf>, keyring: Option<PathBuf>) -> Self {
         let (jobs, mut inbox) = mpsc::channel(WAITING_MAX);
-        let task = tokio::task::spawn_blocking(move || {
-            while let Some(job) = inbox.blocking_recv() {
-                let (path, done) = match (job, &snapshot, &keyring) {
-                    (Job::Snapshot(write), Some(path), _) => (path, write_snapshot(path, write)),
-                    (Job::Keyring(text), _, Some(path)) => (path, replace(path, &text, 0o600)),
-                    _ => continue,
+        let task = tokio::spawn(async move {
+            while let Some(job) = inbox.recv().await {
+                let path = match &job {
+                    Job::Snapshot(_) => snapshot.clone(),
+                    Job::Keyring(_) => keyring.clone(),
                 };
-                if let Err(error) = done {
+                let Some(path) = path else { continue };
+                // A thread for each write and none between: most members write rarely.
+                let done = tokio::task::spawn_blocking(move || write(&path, job).map_err(|error| (path, error)));
+                if let Ok(Err((path, error))) = done.await {
                     tracing::warn!(path = %path.display(), %error, "cannot write a file; it is older than the ring");
                 }
             }
@@ -81,11 +83,12 @@ pub(super) async fn read_at_most(path: &Path, limit: usize) -> io::Result<Vec<u8
     read.await.map_err(io::Error::other)?
 }
 
-fn write_snapshot(path: &Path, write: Write) -> io::Result<()> {
-    match write {
-        Write::Append(lines) => append(path, &lines).map(drop),
-        Write::AppendAndSync(lines) => append(path, &lines)?.sync_all(),
-        Write::Replace(text) => replace(path, &text, 0o644),
+fn write(path: &Path, job: Job) -> io::Result<()> {
+    match job {
+        Job::Snapshot(Write::Append(lines)) => append(path, &lines).map(drop),
+        Job::Snapshot(Write::AppendAndSync(lines)) => append(path, &lines)?.sync_all(),
+        Job::Snapshot(Write::Replace(text)) => replace(path, &text, 0o644),
+        Job::Keyring(text) => replace(path, &text, 0o600),
     }
 }
 

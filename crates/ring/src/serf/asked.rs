@@ -32,9 +32,9 @@ pub(super) struct Votes {
 }
 
 impl Votes {
-    /// Whether this member is the one to go.
+    /// Whether this member is the one to go. Where nobody else is there to vote, nobody goes; Serf lets both go then.
     pub(super) const fn are_lost(self) -> bool {
-        self.for_this_member < self.all / 2 + 1
+        self.all > 0 && self.for_this_member < self.all / 2 + 1
     }
 }
 
@@ -137,5 +137,17 @@ impl Asked {
         };
         let over: Vec<_> = self.0.iter().filter(|(_, open)| is_over(open)).map(|(key, _)| *key).collect();
         over.iter().filter_map(|key| self.0.remove(key)).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whom_most_of_the_ring_does_not_know_goes_and_a_tie_lets_both_go() {
+        let lost = |for_this_member, all| Votes { all, for_this_member }.are_lost();
+        assert!(!lost(2, 3) && lost(1, 3) && lost(2, 4) && lost(0, 1));
+        assert!(!lost(0, 0), "nobody voted");
     }
 }

@@ -35,6 +35,8 @@ const WAITING_MAX: usize = 1024;
 const REMINDED_MAX: usize = 64;
 /// The longest time that an answer is waited for, whatever the asker says.
 const TIMEOUT_MAX: Duration = Duration::from_hours(1);
+/// By how many others an answer goes at most, so that one query of a liar does not become hundreds of datagrams.
+const RELAYS_MAX: usize = 16;
 /// Members of older versions cannot relay.
 const RELAY_VERSION: u8 = 5;
 
@@ -327,7 +329,7 @@ impl Gossip {
 
     /// Sends a copy by way of others, where there are enough others for it to be worth it.
     fn relay_response(&mut self, waiting: &Waiting, encoded: &Bytes) {
-        let factor = usize::from(waiting.relay_factor);
+        let factor = usize::from(waiting.relay_factor).min(RELAYS_MAX);
         if factor == 0 || self.members.count().known < factor + 1 {
             return;
         }

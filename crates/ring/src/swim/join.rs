@@ -104,6 +104,13 @@ impl<A: Application> Swim<A> {
 
     /// Begins the next rounds that are due.
     pub(super) fn retry_joins(&mut self, now: Time) {
+        if self.leaving.is_some() {
+            // Whoever waits for a join is told that there is none any more.
+            for (join, Join { reached, failed, .. }) in std::mem::take(&mut self.joins.running) {
+                self.outputs.push_back(Output::JoinEnded { join, reached, failed });
+            }
+            self.joins.knock_at = None;
+        }
         let due: Vec<JoinId> = self
             .joins
             .running

@@ -30,17 +30,32 @@ render_configuration() {
     done
 }
 
-# Octavia 11.0.0 forgets the listeners of a balancer that was posted with all its parts: with the default task flow, the
-# worker hands them to the engine and not to the flow. So it builds an empty balancer and leaves the parts PENDING_CREATE
-# for ever. Later releases take the listeners out of where the engine's arguments are; so does this copy, which is laid
-# over the packaged file inside the lab. With PONTOON_LAB_OCTAVIA=packaged it is not, and graphs get stuck.
+# Octavia 11.0.0 cannot build a balancer that was posted with all its parts. With the default task flow, its worker hands
+# the listeners to the engine and not to the flow, so it builds an empty balancer and leaves the parts PENDING_CREATE for
+# ever; and the flow with listeners lacks a task that others have before the same step. Later releases correct both; so do
+# these copies, which are laid over the packaged files inside the lab. With PONTOON_LAB_OCTAVIA=packaged they do not.
 mend_octavia() {
-    local ours=$config/controller_worker.py
-    cp "$octavia_worker" "$ours"
+    local file
+    for file in "${octavia_mended[@]}"; do
+        mkdir -p "$config/mended/$(dirname "$file")"
+        cp "$octavia/$file" "$config/mended/$file"
+    done
     [ "${PONTOON_LAB_OCTAVIA:-mended}" = mended ] || return 0
-    sed -i 's/^\( *\)tf = self.tf_engine.taskflow_load($/\1store = kwargs.pop("store", None)\n&/
-        s/^\( *\)func(\*args), \*\*kwargs)$/\1func(*args, **kwargs), store=store)/' "$ours"
-    grep -q 'kwargs.pop("store", None)' "$ours" || fail "another Octavia than the lab knows: see mend_octavia"
+    (
+        cd "$config/mended/controller/worker/v2" || exit
+        sed -i 's/^\( *\)tf = self.tf_engine.taskflow_load($/\1store = kwargs.pop("store", None)\n&/
+            s/^\( *\)func(\*args), \*\*kwargs)$/\1func(*args, **kwargs), store=store)/' controller_worker.py
+        sed -i '/def _create_listeners_flow/,/return flows/ {
+            s/^            amphora_driver_tasks.AmphoraePostNetworkPlug($/            network_tasks.GetAmphoraeNetworkConfigs(\
+                requires=constants.LOADBALANCER_ID,\
+                provides=constants.AMPHORAE_NETWORK_CONFIG))\
+        flows.append(\
+&/
+            s/requires=(constants.LOADBALANCER, constants.UPDATED_PORTS)/requires=(constants.LOADBALANCER, constants.UPDATED_PORTS,\
+                          constants.AMPHORAE_NETWORK_CONFIG)/
+        }' flows/load_balancer_flows.py
+        [ "$(diff -r "$octavia/controller/worker/v2" . | grep -c '^>')" = 8 ]
+    ) || fail "another Octavia than the lab knows: see mend_octavia in configuration.sh"
 }
 
 rendered() {

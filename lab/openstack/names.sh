@@ -26,8 +26,9 @@ virtualization=${PONTOON_LAB_VIRTUALIZATION:-qemu}
 recipe=$(sha256sum "$here/image.sh" | cut -c1-12)
 image() { printf '%s/openstack-%s-%s\n' "$images" "$1" "$recipe"; }
 
-# The program of Octavia that configuration.sh mends.
-octavia_worker=/usr/lib/python3/dist-packages/octavia/controller/worker/v2/controller_worker.py
+# Files of Octavia that configuration.sh mends.
+octavia=/usr/lib/python3/dist-packages/octavia
+octavia_mended=(controller/worker/v2/controller_worker.py controller/worker/v2/flows/load_balancer_flows.py)
 
 # The caller's own Python, proxies and language must not reach the services.
 clean=(env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C.UTF-8

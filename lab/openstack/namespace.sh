@@ -20,7 +20,7 @@ main() {
 
 # Everything below is seen inside the lab only. There are no control groups in the fresh /sys: libvirt does without.
 mounts() {
-    local service
+    local service file
     hostname pontoon-lab
     mount -t proc proc /proc
     mount -t sysfs sysfs /sys
@@ -30,6 +30,7 @@ mounts() {
     chown rabbitmq:rabbitmq /run/rabbitmq
     for service in "$config"/*/; do
         service=$(basename "$service")
+        [ "$service" != mended ] || continue
         mkdir -p "/etc/$service"
         mount --bind "$config/$service" "/etc/$service"
     done
@@ -42,7 +43,7 @@ mounts() {
     mkdir -p /var/log/libvirt /var/cache/libvirt
     mount --bind "$logs/libvirt" /var/log/libvirt
     mount -t tmpfs tmpfs /var/cache/libvirt
-    mount --bind "$config/controller_worker.py" "$octavia_worker"
+    for file in "${octavia_mended[@]}"; do mount --bind "$config/mended/$file" "$octavia/$file"; done
     # The first place where sudo looks: bin/ebtables stands in for the packaged one.
     mount --bind "$here/bin" /usr/local/sbin
 }

@@ -32,14 +32,13 @@ fn drive(target: fn(&[u8]), seeds: &[Vec<u8>]) {
     }
     let mut chance = ChaCha8Rng::seed_from_u64(1);
     for _ in 0..ROUNDS {
-        let mut input = match seeds.get(chance.random_range(0..=seeds.len())) {
-            Some(seed) => seed.clone(),
-            None => {
-                let mut random = vec![0; chance.random_range(0..200)];
-                chance.fill_bytes(&mut random);
-                random
-            }
-        };
+        // Now and then nothing but chance.
+        let seed = seeds.get(chance.random_range(0..=seeds.len())).cloned();
+        let mut input = seed.unwrap_or_else(|| {
+            let mut random = vec![0; chance.random_range(0..200)];
+            chance.fill_bytes(&mut random);
+            random
+        });
         for _ in 0..chance.random_range(1..6) {
             mutate(&mut input, &mut chance);
         }

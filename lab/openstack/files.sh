@@ -6,7 +6,7 @@
 # server. So the examples stay as they are.
 make_container_image() {
     local plain ours work
-    plain=$images/dev-container.tar.zst; [ -e "$plain" ] || plain=$("$here/../lxd/images.sh" | tail -1) # DEV
+    plain=$("$here/../lxd/images.sh" | tail -1)
     ours=$images/openstack-$(basename "$plain")
     if [ ! -e "$ours" ]; then
         work=$(mktemp -d "$images/build.XXXXXX")

@@ -109,8 +109,9 @@ impl Stack {
         let image = image.map_or_else(|| format!("file:{}", lab.image.display()), str::to_owned);
         let text = format!(
             "stack: {name}\nnetwork:\n  name: lan\n  subnet: 192.168.0.0/24\n  containers: 192.168.0.100-192.168.0.199\n{network}\
-             hosts:\n  lxd: {{count: 2, image: Debian 12, flavor: any, key: lab, floating_ip: false}}\n\
+             hosts:\n  lxd: {{count: {}, image: Debian 12, flavor: any, key: lab, floating_ip: false}}\n\
              services:\n  {name}:\n    image: {image}\n    address: {address}\n    user_data: {}\n{service}",
+            hosts(host).len(),
             serde_json::to_string(user_data).unwrap(),
         );
         let sources = Sources {
@@ -217,13 +218,18 @@ pub fn neighbour(address: Ipv4Addr) -> String {
     text.split_whitespace().skip_while(|word| *word != "lladdr").nth(1).unwrap_or_default().to_owned()
 }
 
-/// Lists in which every machine of the lab is a server of the stack, with its port. The pair on one of them says where
+/// The machines of a stack that runs on one of them: those on the first one do not see what becomes of the second.
+fn hosts(host: &str) -> &'static [&'static str] {
+    if host == "lxd0" { &["lxd0"] } else { &["lxd0", "lxd1"] }
+}
+
+/// Lists in which those machines of the lab are servers of the stack, each with its port. The pair on one of them says where
 /// the stack's container belongs.
 async fn tenancy(lab: &Lab, wanted: &Wanted<'_>) -> Fake {
     let stack = wanted.name;
     let container = Mac::of_container(stack, &format!("{stack}-0"));
     let (mut servers, mut ports) = (Vec::new(), Vec::new());
-    for machine in ["lxd0", "lxd1"] {
+    for &machine in hosts(wanted.host) {
         let pairs = json!([{"ip_address": wanted.address, "mac_address": container}]);
         let pairs = if machine == wanted.host { pairs } else { json!([]) };
         let (mac, address) = (lab.fact(machine, "mac"), lab.fact(machine, "address"));

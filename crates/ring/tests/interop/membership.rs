@@ -7,8 +7,8 @@ use pontoon_ring::serf::Prune;
 use crate::ours::tags;
 use crate::ring::{Ring, Secrecy, until, until_all_say};
 
-async fn each_joins_the_other(secrecy: Secrecy) {
-    let Some(ring) = Ring::new(secrecy) else { return };
+async fn each_joins_the_other(ring: Option<Ring>) {
+    let Some(ring) = ring else { return };
     let (theirs, ours) = (ring.theirs(1).await, ring.ours(2).await);
     ours.joins(&ring, 1).await;
     let (second, third) = (ring.theirs(3).await, ring.ours(4).await);
@@ -20,12 +20,17 @@ async fn each_joins_the_other(secrecy: Secrecy) {
 
 #[tokio::test]
 async fn each_joins_the_other_in_the_open() {
-    each_joins_the_other(Secrecy::Plain).await;
+    each_joins_the_other(Ring::new(Secrecy::Plain)).await;
 }
 
 #[tokio::test]
 async fn each_joins_the_other_encrypted() {
-    each_joins_the_other(Secrecy::Encrypted).await;
+    each_joins_the_other(Ring::new(Secrecy::Encrypted)).await;
+}
+
+#[tokio::test]
+async fn each_joins_the_other_on_ipv6() {
+    each_joins_the_other(Ring::on_ipv6(Secrecy::Encrypted)).await;
 }
 
 #[tokio::test]

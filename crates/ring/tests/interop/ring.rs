@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::future::Future;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::path::Path;
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -23,6 +23,7 @@ pub(crate) type View = BTreeMap<String, String>;
 /// The members of one test.
 pub(crate) struct Ring {
     network: u32,
+    family: Family,
     pub(crate) key: Option<Key>,
     pub(crate) directory: TempDir,
 }
@@ -34,7 +35,26 @@ pub(crate) enum Secrecy {
     Encrypted,
 }
 
+#[derive(Clone, Copy)]
+enum Family {
+    /// An address for each member.
+    V4,
+    /// A port for each member of the only loopback address that there is.
+    V6 { first_port: u16 },
+}
+
 impl Ring {
+    /// An empty one on IPv6; nothing where the program is missing or the machine has none.
+    pub(crate) fn on_ipv6(secrecy: Secrecy) -> Option<Self> {
+        if UdpSocket::bind((Ipv6Addr::LOCALHOST, 0)).is_err() {
+            eprintln!("LEFT OUT: there is no IPv6 on this machine, so this test shows nothing");
+            return None;
+        }
+        // Below the ports that systems give away by themselves.
+        let first_port = 10_000 + u16::try_from(std::process::id() % 2500).unwrap() * 8;
+        Some(Self { family: Family::V6 { first_port }, ..Self::new(secrecy)? })
+    }
+
     /// An empty one; nothing where the program is missing.
     pub(crate) fn new(secrecy: Secrecy) -> Option<Self> {
         if !is_installed() {
@@ -46,12 +66,15 @@ impl Ring {
             Secrecy::Plain => None,
             Secrecy::Encrypted => Some(Key::from_bytes(&[7; 32]).unwrap()),
         };
-        Some(Self { network: network(), key, directory: TempDir::new().unwrap() })
+        Some(Self { network: network(), family: Family::V4, key, directory: TempDir::new().unwrap() })
     }
 
-    /// The address of the member of a number from 1 to 254.
+    /// The address of the member of a number from 1 to 254; on IPv6 to 7.
     pub(crate) fn address(&self, number: u8) -> SocketAddr {
-        self.at(number, 7946)
+        match self.family {
+            Family::V4 => self.at(number, 7946),
+            Family::V6 { first_port } => (Ipv6Addr::LOCALHOST, first_port + u16::from(number)).into(),
+        }
     }
 
     /// Where an agent of theirs is asked by its own command line.

@@ -154,6 +154,7 @@ impl<A: Application> Swim<A> {
     /// Takes these for members that are there, without a word to anybody: for a ring that is known by other means, such
     /// as a simulated one.
     pub fn acquaint(&mut self, now: Time, members: &[Arc<Alive>]) {
+        self.members.reserve(members.len().min(self.config.max_members));
         for said in members {
             if self.members.get(&said.name).is_none() && self.members.len() < self.config.max_members {
                 let member = Member { said: said.clone(), state: State::Alive, since: now };

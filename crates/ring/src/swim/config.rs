@@ -50,7 +50,7 @@ pub struct Config {
     pub gossip_interval: Duration,
     /// To how many members each time.
     pub gossip_members: usize,
-    /// How long the dead are told, so that whoever is not may refute it. As long as this a name keeps its address.
+    /// How long the dead are told, so that whoever is not may refute it.
     pub gossip_to_the_dead: Duration,
 
     /// How often all that is known is exchanged with some member; less often in a large ring.

@@ -23,8 +23,8 @@ pub struct Version {
 pub struct Part {
     /// Which state of it.
     pub version: Version,
-    /// Its containers, by name.
-    pub containers: BTreeMap<Name, Container>,
+    /// Its containers, by name; those that did not change are shared with the state before.
+    pub containers: BTreeMap<Name, Arc<Container>>,
 }
 
 /// What is said of one container. Name, service, address and host are the host's word; the rest is the file's, and what

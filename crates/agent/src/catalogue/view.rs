@@ -18,7 +18,15 @@ pub struct View {
     services: BTreeMap<Name, BTreeSet<(Name, Name)>>,
     capabilities: BTreeMap<Name, BTreeSet<(Name, Name)>>,
     containers: BTreeMap<Name, BTreeSet<Name>>,
-    addresses: BTreeMap<IpAddr, (Name, Name)>,
+    addresses: BTreeMap<IpAddr, Claim>,
+}
+
+/// Who says to have an address.
+#[derive(Clone, Debug)]
+struct Claim {
+    /// Whether those who say so are there: nobody listens to the absent where somebody present says the same.
+    present: bool,
+    places: BTreeSet<(Name, Name)>,
 }
 
 /// One host in a view.
@@ -34,8 +42,8 @@ pub struct HostView {
     pub round_trip: Option<Duration>,
     /// What it says.
     pub part: Arc<Part>,
-    /// How old that may be: nothing while it answers, else how long it has not. In whole seconds, since a view is not
-    /// made anew for the passing of time.
+    /// Nothing while it answers; else when it was last known to: whole seconds since the catalogue's beginning, since a
+    /// view is not made anew for the passing of time. What it says is as old as the time since then.
     pub stale_since: Option<u64>,
 }
 
@@ -77,7 +85,7 @@ impl View {
                     view.capabilities.entry(capability.clone()).or_default().insert(place.clone());
                 }
                 view.containers.entry(name.clone()).or_default().insert(host.name.clone());
-                view.addresses.insert(container.address, place);
+                view.claim(container.address, host.state == HostState::Alive, place);
             }
             view.hosts.insert(host.name.clone(), host);
         }
@@ -104,10 +112,18 @@ impl View {
         self.containers.get(name).into_iter().flatten().filter_map(|host| self.instance(host, name))
     }
 
-    /// Who has an address.
+    /// Who has an address. Where several hosts that are there say so, nobody: whoever is believed might be the liar, and
+    /// all views have to say the same. A host that is gone has no word against one that is there.
     pub fn holder(&self, address: IpAddr) -> Option<Instance<'_>> {
-        let (host, name) = self.addresses.get(&address)?;
+        let places = &self.addresses.get(&address)?.places;
+        let (host, name) = places.first().filter(|_| places.len() == 1)?;
         self.instance(host, name)
+    }
+
+    /// The addresses that several say to have, each with them all: a container that moves, a mistake, or a lie.
+    pub fn contested(&self) -> impl Iterator<Item = (IpAddr, impl Iterator<Item = Instance<'_>>)> {
+        let several = self.addresses.iter().filter(|(_, claim)| claim.places.len() > 1);
+        several.map(|(address, claim)| (*address, self.places(Some(&claim.places))))
     }
 
     /// Every container.
@@ -115,6 +131,16 @@ impl View {
         self.hosts
             .values()
             .flat_map(|host| host.part.containers.iter().map(|(name, container)| Instance { host, name, container }))
+    }
+
+    fn claim(&mut self, address: IpAddr, present: bool, place: (Name, Name)) {
+        let claim = self.addresses.entry(address).or_insert_with(|| Claim { present, places: BTreeSet::new() });
+        if present && !claim.present {
+            *claim = Claim { present, places: BTreeSet::new() };
+        }
+        if present == claim.present {
+            claim.places.insert(place);
+        }
     }
 
     fn places<'a>(&'a self, places: Option<&'a BTreeSet<(Name, Name)>>) -> impl Iterator<Item = Instance<'a>> {

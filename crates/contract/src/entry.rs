@@ -20,7 +20,8 @@ pub(crate) struct Entry {
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct Auth {
-    pub(crate) auth_url: String,
+    #[serde(rename = "auth_url")]
+    pub(crate) keystone: String,
     username: Option<String>,
     password: Option<String>,
     user_domain_name: Option<String>,
@@ -57,7 +58,7 @@ impl Entry {
 
     /// The root of Keystone's API, with its version.
     pub(crate) fn keystone(&self) -> String {
-        let root = self.auth.auth_url.trim_end_matches('/');
+        let root = self.auth.keystone.trim_end_matches('/');
         if root.ends_with("/v3") { root.to_owned() } else { format!("{root}/v3") }
     }
 }

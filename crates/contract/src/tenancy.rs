@@ -135,7 +135,7 @@ impl Tenancy {
         let patience = match self.which() {
             Which::Embedded => Duration::from_secs(20),
             // An amphora under emulation takes five minutes.
-            Which::Real => Duration::from_secs(900),
+            Which::Real => Duration::from_mins(15),
         };
         let deadline = Instant::now() + patience;
         loop {
@@ -189,7 +189,7 @@ impl Tenancy {
 
 /// States that do not end by themselves: what is refused while they last is seen without a race.
 fn held() -> Delays {
-    let held = Duration::from_secs(3600);
+    let held = Duration::from_hours(1);
     Delays { server: held, server_delete: held, balancer: held, balancer_change: held, ..Delays::zero() }
 }
 

@@ -49,7 +49,9 @@ async fn a_router_with_an_interface_stays() {
         let ground = Ground::new(cloud).await;
         let (router, _) = ground.way_out().await;
         let path = format!("routers/{router}");
-        let in_use = format!("Router {router} still has ports");
+        let query = format!("ports?device_id={router}&device_owner=network:router_interface");
+        let ports = cloud.network().get(&query).await.done(200);
+        let in_use = format!("Router {router} has ports still attached: {}", text(&ports["ports"][0], "id"));
         cloud.network().delete(&path).await.neutron_error(409, "RouterInUse", &in_use);
         let again =
             cloud.network().put(&format!("{path}/add_router_interface"), json!({ "subnet_id": ground.subnet })).await;

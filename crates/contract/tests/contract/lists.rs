@@ -241,8 +241,16 @@ async fn a_change_that_is_bound_to_a_revision_fails_when_somebody_was_first() {
         ] {
             answer.neutron_error(412, "RevisionNumberConstraintFailed", &late);
         }
+        // The same once more is a change of a group, and none of a port.
         let same = cloud.network().put(&path, body("mine")).await.done(200);
-        assert_eq!(&same["security_group"]["revision_number"], second, "what changes nothing is no revision");
+        let third = &same["security_group"]["revision_number"];
+        assert_eq!(third.as_u64(), second.as_u64().map(|second| second + 1));
+        let ground = Ground::new(cloud).await;
+        let pairs = json!([{ "ip_address": "10.77.0.200", "mac_address": "00:16:3e:00:00:04" }]);
+        let port = ground.port(json!({ "allowed_address_pairs": pairs })).await;
+        let again = json!({ "port": { "allowed_address_pairs": pairs } });
+        let same = cloud.network().put(&format!("ports/{}", text(&port, "id")), again).await.done(200);
+        assert_eq!(same["port"]["revision_number"], port["revision_number"]);
         let odd = cloud.network().with("if-match", "revision_number=latest").put(&path, body("x")).await;
         let form = "Bad if-match request: Revision number etag must be in the format of revision_number=<int>.";
         odd.neutron_error(400, "BadRequest", form);
@@ -305,7 +313,14 @@ async fn what_is_not_there_is_not_found() {
         let nothing = cloud.network().get("no-such-things").await;
         nothing.neutron_error(404, "HTTPNotFound", "The resource could not be found.");
         let unknown = cloud.network().get("extensions/no-such-extension").await;
-        unknown.neutron_error(404, "HTTPNotFound", "Extension with alias no-such-extension does not exist");
+        unknown.says(
+            404,
+            &json!({
+                "message": "The resource could not be found.<br /><br />\nExtension with alias no-such-extension does not exist\n\n",
+                "code": "404 Not Found",
+                "title": "Not Found",
+            }),
+        );
         let extension = cloud.network().get("extensions/allowed-address-pairs").await.done(200);
         fields(&extension["extension"], &["alias", "description", "links", "name", "updated"]);
     })

@@ -239,11 +239,12 @@ fn credential_body(credential: &ApplicationCredential, secret: Secret) -> Value 
     let mut body = json!({
         "id": credential.id,
         "name": credential.name,
-        "description": credential.description,
+        "description": Some(&credential.description).filter(|text| !text.is_empty()),
         "project_id": credential.project_id,
-        "roles": [{ "id": "member", "name": "member", "domain_id": null }],
+        "roles": [{ "id": "member", "name": "member", "domain_id": null, "description": null, "options": { "immutable": true } }],
         "expires_at": null,
-        "unrestricted": false,
+        "user_id": credential.user_id,
+        "unrestricted": null,
         "system": null,
         "links": {},
     });

@@ -101,7 +101,9 @@ impl Service {
         let Refusal { kind, message, .. } = refusal;
         let title = status.canonical_reason().unwrap_or("Error");
         let body = match self {
-            // A token is checked before a service is reached, by the same middleware for all of them.
+            // A token is checked before a service is reached, by the same middleware for all but Glance, which lets
+            // strangers in and refuses them itself.
+            Self::Glance if status == StatusCode::UNAUTHORIZED => webob(status, UNVERIFIED),
             _ if status == StatusCode::UNAUTHORIZED => {
                 json!({ "error": { "code": refusal.status, "title": title, "message": message } })
             }
@@ -198,6 +200,8 @@ impl Call {
             .ok_or_else(|| Refusal::invalid(format!("Unable to find '{key}' in request body")))
     }
 }
+
+const UNVERIFIED: &str = "This server could not verify that you are authorized to access the document you requested. Either you supplied the wrong credentials (e.g., bad password), or your browser does not understand how to supply the credentials required.";
 
 /// The kind of [`no_such_resource`].
 const NOWHERE: &str = "HTTPNotFound";

@@ -41,7 +41,15 @@ pub fn answer(world: &mut World, call: &Call) -> Result<Reply, Refusal> {
         )),
         ("GET", ["extensions", alias]) => match world.settings.extensions.get(*alias) {
             Some(alias) => Ok(Reply::ok(json!({ "extension": extension(alias) }))),
-            None => Err(Refusal::new(404, "HTTPNotFound", format!("Extension with alias {alias} does not exist"))),
+            // This one refusal is not translated into Neutron's own form.
+            None => Ok(Reply::json(
+                404,
+                json!({
+                    "message": format!("The resource could not be found.<br /><br />\nExtension with alias {alias} does not exist\n\n"),
+                    "code": "404 Not Found",
+                    "title": "Not Found",
+                }),
+            )),
         },
         ("GET", ["quotas"]) => Ok(Reply::ok(json!({ "quotas": [] }))),
         ("GET", ["quotas", project, ..]) => quotas(world, &caller, project, last),
@@ -120,7 +128,9 @@ impl Kind {
                     Self::FloatingIp => world.update_floating_ip(caller, id, &given),
                     Self::Rule => Err(no_such_resource()),
                 }?;
-                let unchanged = same_but_for_its_revision(&before, &self.view(world, caller, id)?);
+                // A port is compared with what it was; the others are written again, and that is a change.
+                let unchanged =
+                    self == Self::Port && same_but_for_its_revision(&before, &self.view(world, caller, id)?);
                 if let (true, Some(old), Some(meta)) = (unchanged, meta, self.meta(world, id)) {
                     *meta = old;
                 }
@@ -267,7 +277,11 @@ impl Kind {
                     .security_group_rules
                     .values()
                     .filter(|rule| rule.security_group_id == id)
-                    .filter_map(|rule| Self::Rule.view(world, caller, &rule.meta.id).ok())
+                    .filter_map(|rule| {
+                        let position = world.security_group_rules.get_index_of(&rule.meta.id)?;
+                        let view = Self::Rule.view(world, caller, &rule.meta.id).ok()?;
+                        Some(extend(view, json!({ "standard_attr_id": position + 1, "tags": rule.meta.tags })))
+                    })
                     .collect();
                 extend(object(group), json!({ "security_group_rules": rules }))
             }
@@ -276,11 +290,9 @@ impl Kind {
                 let mut view = object(rule);
                 without(&mut view, "name");
                 without(&mut view, "origin");
-                let position = world.security_group_rules.get_index_of(id).unwrap_or_default();
-                view = extend(
-                    view,
-                    json!({ "normalized_cidr": rule.normalized_range(), "standard_attr_id": position + 1 }),
-                );
+                // Shown only as part of its group.
+                without(&mut view, "tags");
+                view = extend(view, json!({ "normalized_cidr": rule.normalized_range() }));
                 if rule.origin == RuleOrigin::Group {
                     view["description"] = Value::Null;
                 }

@@ -469,7 +469,9 @@ fn one_pair(entry: &Value, port_mac: &str) -> Result<Pair, Refusal> {
     }
     let mac_address = match field("mac_address") {
         None => port_mac.to_owned(),
-        Some(mac) => normal_mac(mac).ok_or_else(|| Refusal::invalid(format!("'{mac}' is not a valid MAC address")))?,
+        // Kept in the letters that it was given in.
+        Some(mac) if normal_mac(mac).is_some() => mac.to_owned(),
+        Some(mac) => return Err(Refusal::invalid(format!("'{mac}' is not a valid MAC address"))),
     };
     Ok(Pair { mac_address, ip_address: ip_address.to_owned() })
 }

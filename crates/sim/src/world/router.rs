@@ -95,8 +95,11 @@ impl World {
     /// Deletes a router without interfaces.
     pub fn delete_router(&mut self, caller: &Caller, id: &str) -> Result<(), Refusal> {
         self.router(caller, id)?;
-        if self.ports.values().any(|port| port.device_id == id && port.device_owner == INTERFACE) {
-            return Err(Refusal::new(409, "RouterInUse", format!("Router {id} still has ports")));
+        let interfaces = self.ports.values().filter(|port| port.device_id == id && port.device_owner == INTERFACE);
+        let interfaces: Vec<&str> = interfaces.map(|port| port.meta.id.as_str()).collect();
+        if !interfaces.is_empty() {
+            let message = format!("Router {id} has ports still attached: {}", interfaces.join(", "));
+            return Err(Refusal::new(409, "RouterInUse", message));
         }
         self.ports.retain(|_, port| port.device_id != id);
         self.routers.shift_remove(id);

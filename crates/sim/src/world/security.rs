@@ -120,15 +120,15 @@ impl World {
     /// Deletes a group that no port uses and that is not the default one.
     pub fn delete_security_group(&mut self, caller: &Caller, id: &str) -> Result<(), Refusal> {
         let group = self.security_group(caller, id)?;
+        if self.ports.values().any(|port| port.security_groups.iter().any(|used| used == id)) {
+            return Err(Refusal::new(409, "SecurityGroupInUse", format!("Security Group {id} in use.")));
+        }
         if group.meta.name == "default" {
             return Err(Refusal::new(
                 409,
                 "SecurityGroupCannotRemoveDefault",
                 "Insufficient rights for removing default security group.",
             ));
-        }
-        if self.ports.values().any(|port| port.security_groups.iter().any(|used| used == id)) {
-            return Err(Refusal::new(409, "SecurityGroupInUse", format!("Security Group {id} in use.")));
         }
         self.drop_group(id);
         Ok(())

@@ -4,6 +4,7 @@
 //! pontoon ─▶ cloud ─▶ core
 //!    ├─────▶ sim
 //!    └─────▶ agent ─▶ ring
+//! contract ─▶ sim
 //! ```
 //! Nothing points back. The embedded cloud knows none of ours, so that nothing can agree with itself by accident; core
 //! knows nothing that reads, waits, draws or sends; the gossip knows members, and nothing of what they are members for.
@@ -16,7 +17,7 @@ use super::Finding;
 use crate::checkout::{list, text};
 
 /// For a crate, what it may not depend on itself, tests included.
-const STRANGERS: [(&str, &[&str], &str); 5] = [
+const STRANGERS: [(&str, &[&str], &str); 6] = [
     ("pontoon-core", &["pontoon-cloud", "pontoon-sim", "pontoon"], "core is the innermost part"),
     ("pontoon-cloud", &["pontoon-sim", "pontoon"], "the edge to the vendors does not know which cloud it speaks to"),
     (
@@ -33,6 +34,11 @@ const STRANGERS: [(&str, &[&str], &str); 5] = [
         "pontoon-agent",
         &["pontoon-core", "pontoon-cloud", "pontoon-sim", "pontoon"],
         "the program on a host knows announcements, and not how a stack is made",
+    ),
+    (
+        "pontoon-contract",
+        &["pontoon-core", "pontoon-cloud", "pontoon-ring", "pontoon-agent", "pontoon"],
+        "what the services promise is read in their own words, and not through our client",
     ),
 ];
 

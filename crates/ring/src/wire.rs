@@ -12,10 +12,6 @@
 //! [`packet`] and [`stream`] are the two ways over the network, [`message`] is what memberlist says on them. What rides
 //! on the membership is Serf's: [`serf`], [`tags`] and [`coordinate`].
 
-#[cfg(test)]
-mod arbitrary;
-#[cfg(test)]
-pub(crate) mod captures;
 mod compression;
 mod encryption;
 mod error;
@@ -29,6 +25,9 @@ pub mod packet;
 pub mod serf;
 pub mod stream;
 pub mod tags;
+
+#[cfg(test)]
+pub(crate) mod tests;
 
 use rand::RngCore;
 

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 
 use super::reply::{self, Answer, Body, Event, Expected, Reply};
 use super::request::{self, Asked, Query, Request, Secret};
-use crate::wire::captures;
+use crate::wire::tests::captures;
 
 /// The requests that a client sent on one connection, with their numbers and bytes.
 fn requests(mut bytes: &[u8]) -> Vec<(u64, Request, Vec<u8>)> {

@@ -5,7 +5,7 @@
 //! ```
 //!
 //! Version 0 pads the message to whole blocks of 16 bytes, with as many bytes as are missing, each holding that number
-//! (PKCS #7); version 1 does not. Source: memberlist's `security.go`.
+//! (PKCS7); version 1 does not. Source: memberlist's `security.go`.
 
 use super::error::{Error, malformed};
 use super::keyring::Keyring;

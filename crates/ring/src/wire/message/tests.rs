@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::{Kind, Message, Versions, decode, encode};
-use crate::wire::arbitrary;
+use crate::wire::tests::arbitrary;
 
 #[test]
 fn every_kind_is_the_kind_of_its_byte() {

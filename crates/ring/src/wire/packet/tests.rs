@@ -6,10 +6,11 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use super::*;
-use crate::wire::captures::{self, Capture};
 use crate::wire::keyring::{Key, Keyring};
 use crate::wire::message::encode;
-use crate::wire::{Compression, Label, arbitrary};
+use crate::wire::tests::arbitrary;
+use crate::wire::tests::captures::{self, Capture};
+use crate::wire::{Compression, Label};
 
 fn recordings() -> [Capture; 2] {
     [captures::plain(), captures::encrypted()]

@@ -7,7 +7,8 @@ use proptest::prelude::*;
 use super::*;
 use crate::wire::message::{Message, StreamMessage};
 use crate::wire::stream::{Decoder, Direction};
-use crate::wire::{Error, arbitrary, captures, coordinate, packet};
+use crate::wire::tests::{arbitrary, captures};
+use crate::wire::{Error, coordinate, packet};
 
 /// The messages in a recording as their bytes, those in the payloads of queries and answers as well.
 fn recorded(recording: &captures::Capture) -> Vec<Bytes> {

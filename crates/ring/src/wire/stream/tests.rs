@@ -6,10 +6,11 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use super::*;
-use crate::wire::captures::{self, Capture};
+use crate::wire::Label;
 use crate::wire::message::{MemberState, Name, State, Versions};
 use crate::wire::serf::{self, SerfMessage};
-use crate::wire::{Label, arbitrary};
+use crate::wire::tests::arbitrary;
+use crate::wire::tests::captures::{self, Capture};
 
 const NONCE: Nonce = Nonce([3; 12]);
 

@@ -8,13 +8,13 @@ use proptest::collection::{btree_map, vec};
 use proptest::option;
 use proptest::prelude::*;
 
-use super::keyring::{Key, Keyring};
-use super::message::{
+use crate::wire::keyring::{Key, Keyring};
+use crate::wire::message::{
     Ack, Alive, Dead, IndirectPing, MemberState, Message, Nack, Name, Ping, PushPull, Source, State, StreamMessage,
     Suspect, Versions,
 };
-use super::serf::{self, EventsAt, Filter, LamportTime, MemberRecord, QueryFlags, SerfMessage};
-use super::{Compression, EncryptionVersion, Label, Layers, Nonce};
+use crate::wire::serf::{self, EventsAt, Filter, LamportTime, MemberRecord, QueryFlags, SerfMessage};
+use crate::wire::{Compression, EncryptionVersion, Label, Layers, Nonce};
 
 pub(crate) fn layers() -> impl Strategy<Value = Layers> {
     let keyring = option::of(prop_oneof![vec(any::<u8>(), 16), vec(any::<u8>(), 24), vec(any::<u8>(), 32)])

@@ -1,7 +1,7 @@
 //! What the real `serf` said to itself, recorded by `captures/capture.sh`; for tests.
 
-use super::Layers;
-use super::keyring::{Key, Keyring};
+use crate::wire::Layers;
+use crate::wire::keyring::{Key, Keyring};
 
 /// A recording: its lines, and what the ring had in common when it was made.
 pub(crate) struct Capture {
@@ -11,7 +11,7 @@ pub(crate) struct Capture {
 
 /// Three members without encryption.
 pub(crate) fn plain() -> Capture {
-    Capture { lines: include_str!("../../captures/plain.txt"), layers: Layers::default() }
+    Capture { lines: include_str!("../../../captures/plain.txt"), layers: Layers::default() }
 }
 
 /// The same with a key that was changed on the way.
@@ -20,7 +20,7 @@ pub(crate) fn encrypted() -> Capture {
     let mut keyring = Keyring::new(key("MTIzNDU2Nzg5MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTI="));
     keyring.add(key("MTIzNDU2Nzg5MDEyMzQ1Ng==")).unwrap();
     Capture {
-        lines: include_str!("../../captures/encrypted.txt"),
+        lines: include_str!("../../../captures/encrypted.txt"),
         layers: Layers { keyring: Some(keyring), ..Layers::default() },
     }
 }

@@ -70,7 +70,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), String> {
                 .arg(&corpus)
                 .arg(format!("-max_total_time={}", minutes * 60))
                 .arg(format!("-artifact_prefix={}/{name}-", findings.display()))
-                .args(["-rss_limit_mb=2048", "-timeout=10", "-print_final_stats=1", "-verbosity=0"]),
+                .args(["-rss_limit_mb=2048", "-timeout=60", "-print_final_stats=1", "-verbosity=0"]),
         );
         if let Err(message) = ran {
             eprintln!("{name}: {message}");

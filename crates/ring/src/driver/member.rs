@@ -161,14 +161,15 @@ impl Member {
     }
 
     fn take_report(&mut self, report: Report) {
-        let input = match report {
-            Report::Request { from, message, reply } => {
+        // What it held is given back when it is handled.
+        let (input, _held) = match report {
+            Report::Request { from, message, reply, held } => {
                 self.next_stream += 1;
                 let stream = StreamId(self.next_stream);
                 self.asking.insert(stream, reply);
-                Input::Request { stream, from, message }
+                (Input::Request { stream, from, message }, held)
             }
-            Report::Answered { exchange, answer } => Input::Answered { exchange, answer },
+            Report::Answered { exchange, answer, held } => (Input::Answered { exchange, answer }, held),
         };
         let now = self.now();
         self.serf.handle(now, input);

@@ -16,14 +16,15 @@ use tokio::task::AbortHandle;
 use tokio::time::{Instant, timeout_at};
 
 use crate::swim::{Exchange, ExchangeId, Failure};
-use crate::wire::message::StreamMessage;
+use crate::wire::message::{MemberState, StreamMessage};
 use crate::wire::stream::{self, Decoder, Direction};
 use crate::wire::{Layers, Nonce};
 
 /// How many streams of others are open at once. The oldest gives way to one more: whoever has a question asks it at once,
 /// so those that are old are slow, silent, or held open to keep others out.
 const INCOMING_MAX: usize = 256;
-/// How many bytes of unfinished messages all streams hold together: some of the largest, or very many of the usual ones.
+/// How many bytes all streams hold together, of messages that are not whole yet and of those that the member has not taken
+/// yet: some of the largest, or very many of the usual ones. A few bytes may be decompressed to many.
 const HELD_MAX: usize = 64 * 1024 * 1024;
 /// How long others may take to ask and to take the answer (`TCPTimeout`).
 const INCOMING_TIMEOUT: Duration = Duration::from_secs(10);
@@ -34,9 +35,16 @@ const CHUNK: usize = 16 * 1024;
 #[derive(Debug)]
 pub(super) enum Report {
     /// Another member has asked something; the answer goes to `reply`, and where that is dropped there is none.
-    Request { from: SocketAddr, message: StreamMessage, reply: oneshot::Sender<StreamMessage> },
+    Request { from: SocketAddr, message: StreamMessage, reply: oneshot::Sender<StreamMessage>, held: Held },
     /// An exchange has ended.
-    Answered { exchange: ExchangeId, answer: Result<Option<StreamMessage>, Failure> },
+    Answered { exchange: ExchangeId, answer: Result<Option<StreamMessage>, Failure>, held: Held },
+}
+
+/// A share of the memory that all streams have together, given back when it is dropped.
+#[derive(Debug, Default)]
+pub(super) struct Held {
+    share: Option<OwnedSemaphorePermit>,
+    chunks: usize,
 }
 
 /// What all streams of a member share.
@@ -81,9 +89,13 @@ impl Streams {
         tokio::spawn(async move {
             let (id, to) = (exchange.id, exchange.to);
             let answer = timeout_at(deadline, streams.exchange(exchange, &layers, nonce)).await;
-            let answer = answer.unwrap_or(Err(Failure::TimedOut { to }));
+            let (answer, held) = match answer.unwrap_or(Err(Failure::TimedOut { to })) {
+                Ok(Some((message, held))) => (Ok(Some(message)), held),
+                Ok(None) => (Ok(None), Held::default()),
+                Err(failure) => (Err(failure), Held::default()),
+            };
             // Where nobody hears it, the member has ended.
-            let _ = streams.reports.send(Report::Answered { exchange: id, answer }).await;
+            let _ = streams.reports.send(Report::Answered { exchange: id, answer, held }).await;
         });
     }
 
@@ -108,13 +120,13 @@ impl Shared {
         layers: &Layers,
         nonce: Nonce,
     ) -> Result<(), ReadError> {
-        let message = match self.read(&mut stream, layers, Direction::Request).await {
+        let (message, held) = match self.read(&mut stream, layers, Direction::Request).await {
             // Somebody looked whether the port is open.
             Err(ReadError::Untouched) => return Ok(()),
             other => other?,
         };
         let (reply, answer) = oneshot::channel();
-        if self.reports.send(Report::Request { from, message, reply }).await.is_err() {
+        if self.reports.send(Report::Request { from, message, reply, held }).await.is_err() {
             return Ok(());
         }
         if let Ok(answer) = answer.await {
@@ -129,7 +141,7 @@ impl Shared {
         exchange: Exchange,
         layers: &Layers,
         nonce: Nonce,
-    ) -> Result<Option<StreamMessage>, Failure> {
+    ) -> Result<Option<(StreamMessage, Held)>, Failure> {
         let to = exchange.to;
         let unreachable = |error: io::Error| Failure::Unreachable { to, reason: error.to_string() };
         let unintelligible = |reason: String| Failure::Unintelligible { to, reason };
@@ -142,7 +154,7 @@ impl Shared {
             return Ok(None);
         }
         match self.read(&mut stream, layers, Direction::Reply).await {
-            Ok(message) => Ok(Some(message)),
+            Ok(read) => Ok(Some(read)),
             Err(error) => Err(unintelligible(error.to_string())),
         }
     }
@@ -152,29 +164,48 @@ impl Shared {
         stream: &mut TcpStream,
         layers: &Layers,
         direction: Direction,
-    ) -> Result<StreamMessage, ReadError> {
+    ) -> Result<(StreamMessage, Held), ReadError> {
         let mut decoder = Decoder::new(direction);
         let mut chunk = vec![0; CHUNK];
-        let mut held: Option<OwnedSemaphorePermit> = None;
-        let mut unaccounted = 0;
+        let mut held = Held::default();
+        let mut received = 0;
         loop {
             let length = stream.read(&mut chunk).await?;
             if length == 0 {
                 return Err(if decoder.is_untouched() { ReadError::Untouched } else { ReadError::Cut });
             }
-            unaccounted += length;
-            if unaccounted >= CHUNK {
-                unaccounted -= CHUNK;
-                let share = self.memory.clone().try_acquire_owned().map_err(|_| ReadError::NoMemory)?;
-                match &mut held {
-                    Some(held) => held.merge(share),
-                    None => held = Some(share),
-                }
-            }
+            received += length;
+            self.hold(&mut held, received)?;
             if let Some(message) = decoder.feed(layers, chunk.get(..length).unwrap_or_default())? {
-                return Ok(message);
+                self.hold(&mut held, size(&message))?;
+                return Ok((message, held));
             }
         }
+    }
+
+    /// Lets a stream hold so many bytes.
+    fn hold(&self, held: &mut Held, bytes: usize) -> Result<(), ReadError> {
+        while held.chunks < bytes / CHUNK {
+            let share = self.memory.clone().try_acquire_owned().map_err(|_| ReadError::NoMemory)?;
+            held.chunks += 1;
+            match &mut held.share {
+                Some(held) => held.merge(share),
+                None => held.share = Some(share),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What a message takes, about.
+fn size(message: &StreamMessage) -> usize {
+    match message {
+        StreamMessage::User(payload) => payload.len(),
+        StreamMessage::PushPull(state) => {
+            let member = |member: &MemberState| size_of::<MemberState>() + member.name.len() + member.meta.len();
+            state.user_state.len() + state.members.iter().map(member).sum::<usize>()
+        }
+        StreamMessage::Ping(_) | StreamMessage::Ack(_) | StreamMessage::Refusal(_) => 0,
     }
 }
 

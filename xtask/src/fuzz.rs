@@ -16,15 +16,27 @@ const DIRECTORY: &str = "crates/ring/fuzz";
 /// Where a build and what it finds lies, below the checkout's own target directory.
 const WORK: &str = "target/fuzz";
 
-/// Each target with the recorded bytes that it begins with.
-const TARGETS: [(&str, &[&str]); 7] = [
-    ("packet", &["datagram"]),
-    ("stream", &["request", "reply"]),
-    ("serf", &["datagram"]),
-    ("tags", &["datagram"]),
-    ("snapshot", &[]),
-    ("request", &["rpc-request"]),
-    ("reply", &["rpc-reply"]),
+/// A decoder, and the recorded bytes that libFuzzer begins with.
+struct Target {
+    name: &'static str,
+    /// Which lines of the recordings.
+    sorts: &'static [&'static str],
+    /// How many bytes of a line stand before what this decoder reads, mostly.
+    skipped: usize,
+    /// The bytes by which the target chooses what to expect, each once before every seed.
+    choices: &'static [u8],
+}
+
+const TARGETS: [Target; 7] = [
+    Target { name: "packet", sorts: &["datagram"], skipped: 0, choices: &[] },
+    Target { name: "stream", sorts: &["request", "reply"], skipped: 0, choices: &[0x04, 0xf5] },
+    // Behind a checksum and the kind of a user message.
+    Target { name: "serf", sorts: &["datagram"], skipped: 6, choices: &[] },
+    // Behind the head of an ack.
+    Target { name: "tags", sorts: &["datagram"], skipped: 13, choices: &[] },
+    Target { name: "snapshot", sorts: &[], skipped: 0, choices: &[0, 1] },
+    Target { name: "request", sorts: &["rpc-request"], skipped: 0, choices: &[] },
+    Target { name: "reply", sorts: &["rpc-reply"], skipped: 0, choices: &[0, 1, 2, 3, 4, 5, 6, 7, 8] },
 ];
 
 /// What cargo-fuzz gives the compiler: coverage that libFuzzer sees, and checks of memory.
@@ -43,8 +55,8 @@ const FLAGS: [&str; 9] = [
 /// Runs all targets, or those of the given names, each for as many minutes as `--minutes` says.
 pub(crate) fn run(arguments: &[String]) -> Result<(), String> {
     let (minutes, names) = parse(arguments)?;
-    let chosen: Vec<_> =
-        TARGETS.iter().filter(|(name, _)| names.is_empty() || names.iter().any(|wanted| wanted == name)).collect();
+    let is_chosen = |target: &&Target| names.is_empty() || names.iter().any(|name| name == target.name);
+    let chosen: Vec<&Target> = TARGETS.iter().filter(is_chosen).collect();
     if !is_there("cargo", &["+nightly", "--version"]) {
         return Err(
             "fuzzing needs the nightly compiler: `rustup toolchain install nightly --profile minimal`".to_owned()
@@ -60,9 +72,10 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), String> {
             .current_dir(root.join(DIRECTORY)),
     )?;
     let mut failed = Vec::new();
-    for (name, sorts) in &chosen {
+    for target in &chosen {
+        let name = target.name;
         let corpus = root.join(WORK).join("corpus").join(name);
-        seed(&root, &corpus, sorts)?;
+        seed(&root, &corpus, target)?;
         let findings = root.join(WORK).join("findings");
         fs::create_dir_all(&findings).map_err(|error| format!("cannot make `{}`: {error}", findings.display()))?;
         let ran = command::run(
@@ -74,13 +87,11 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), String> {
         );
         if let Err(message) = ran {
             eprintln!("{name}: {message}");
-            failed.push(*name);
+            failed.push(name);
         }
     }
-    println!(
-        "\nfuzzed for {minutes} minutes each: {}",
-        chosen.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ")
-    );
+    let all: Vec<&str> = chosen.iter().map(|target| target.name).collect();
+    println!("\nfuzzed for {minutes} minutes each: {}", all.join(", "));
     if failed.is_empty() { Ok(()) } else { Err(format!("what breaks {} lies in {WORK}/findings", failed.join(", "))) }
 }
 
@@ -92,11 +103,13 @@ fn parse(arguments: &[String]) -> Result<(u64, Vec<String>), String> {
             minutes = arguments
                 .next()
                 .and_then(|text| text.parse().ok())
+                // libFuzzer takes none for no bound.
+                .filter(|minutes| *minutes > 0)
                 .ok_or("`--minutes` needs a whole number of minutes")?;
-        } else if TARGETS.iter().any(|(name, _)| name == argument) {
+        } else if TARGETS.iter().any(|target| target.name == argument) {
             names.push(argument.clone());
         } else {
-            let known: Vec<&str> = TARGETS.iter().map(|(name, _)| *name).collect();
+            let known: Vec<&str> = TARGETS.iter().map(|target| target.name).collect();
             return Err(format!("there is no target `{argument}`; there are: {}", known.join(", ")));
         }
     }
@@ -104,16 +117,22 @@ fn parse(arguments: &[String]) -> Result<(u64, Vec<String>), String> {
 }
 
 /// Puts the recorded bytes where libFuzzer begins. What it has found itself stays.
-fn seed(root: &Path, corpus: &Path, sorts: &[&str]) -> Result<(), String> {
+fn seed(root: &Path, corpus: &Path, target: &Target) -> Result<(), String> {
     let cannot = |what: &Path, error: std::io::Error| format!("cannot write `{}`: {error}", what.display());
     fs::create_dir_all(corpus).map_err(|error| cannot(corpus, error))?;
     for recording in ["plain.txt", "encrypted.txt"] {
         let path = root.join("crates/ring/captures").join(recording);
         let text = fs::read_to_string(&path).map_err(|error| format!("cannot read `{}`: {error}", path.display()))?;
         for (number, line) in text.lines().enumerate() {
-            let Some((_, hex)) = line.split_once(' ').filter(|(sort, _)| sorts.contains(sort)) else { continue };
-            let file = corpus.join(format!("{recording}-{number}"));
-            fs::write(&file, bytes(hex)).map_err(|error| cannot(&file, error))?;
+            let Some((_, hex)) = line.split_once(' ').filter(|(sort, _)| target.sorts.contains(sort)) else { continue };
+            let seed = bytes(hex);
+            let seed = seed.get(target.skipped..).unwrap_or_default();
+            let chosen = target.choices.iter().map(|choice| [&[*choice], seed].concat());
+            let all = if target.choices.is_empty() { vec![seed.to_vec()] } else { chosen.collect() };
+            for (choice, seed) in all.iter().enumerate() {
+                let file = corpus.join(format!("{recording}-{number}-{choice}"));
+                fs::write(&file, seed).map_err(|error| cannot(&file, error))?;
+            }
         }
     }
     Ok(())
@@ -147,13 +166,14 @@ mod tests {
         assert_eq!(parse(&[]), Ok((10, Vec::new())));
         assert_eq!(parse(&words(&["serf", "--minutes", "3", "tags"])), Ok((3, words(&["serf", "tags"]))));
         assert!(parse(&words(&["--minutes"])).is_err());
+        assert!(parse(&words(&["--minutes", "0"])).is_err());
         assert!(parse(&words(&["weather"])).is_err_and(|message| message.contains("packet, stream")));
     }
 
     #[test]
     fn every_target_has_a_program() {
         let root = checkout::root().unwrap_or_default();
-        for (name, _) in TARGETS {
+        for Target { name, .. } in TARGETS {
             assert!(root.join(DIRECTORY).join("fuzz_targets").join(format!("{name}.rs")).exists(), "{name}");
         }
     }

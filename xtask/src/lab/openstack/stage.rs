@@ -3,6 +3,7 @@
 //! Nothing here knows what a scenario is about.
 
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -17,6 +18,8 @@ use crate::command;
 pub(super) struct Stage {
     root: PathBuf,
     pontoon: PathBuf,
+    /// `target/lab/events.jsonl`: what `pontoon` said, event by event, for who wants to know why.
+    events: File,
     /// Requests to the cloud's services since the last [`Stage::take_requests`], as `pontoon` counts them.
     requests: u64,
 }
@@ -36,7 +39,9 @@ impl Stage {
     pub(super) fn open(root: &Path) -> Result<Self, String> {
         command::output(&mut super::script(root, "openrc"))?;
         let pontoon = pontoon(root)?;
-        Ok(Self { root: root.to_path_buf(), pontoon, requests: 0 })
+        let path = root.join("target/lab/events.jsonl");
+        let events = File::create(&path).map_err(|error| format!("cannot write {}: {error}", path.display()))?;
+        Ok(Self { root: root.to_path_buf(), pontoon, events, requests: 0 })
     }
 
     /// Runs `pontoon` to its end.
@@ -58,6 +63,7 @@ impl Stage {
         let mut events = Vec::new();
         for line in child.stdout.take().map(BufReader::new).into_iter().flat_map(BufReader::lines).map_while(Result::ok)
         {
+            writeln!(self.events, "{line}").map_err(|error| format!("cannot write events.jsonl: {error}"))?;
             let event = serde_json::from_str(&line).unwrap_or(Value::Null);
             if the_one(&event) {
                 child.kill().map_err(|error| format!("cannot kill pontoon: {error}"))?;

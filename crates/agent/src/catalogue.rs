@@ -68,6 +68,8 @@ pub struct Catalogue {
     /// When something is to be done about asking a host: to ask it, or to wait for it no longer.
     asks: BTreeSet<(Time, Name)>,
     open: usize,
+    /// When each host was last answered.
+    answered: BTreeMap<Name, Time>,
     index: u64,
     /// When the next view is due; `None` while nothing is new.
     view_at: Option<Time>,
@@ -82,7 +84,7 @@ pub struct Counters {
     pub refused: u64,
     /// Answers that nobody waited for.
     pub unasked: u64,
-    /// Asks of hosts that are unknown, or ask again too soon.
+    /// Asks of hosts that ask again too soon.
     pub hurried: u64,
     /// Times that somebody else spoke in this host's name, or in that of nobody.
     pub strangers: u64,
@@ -103,6 +105,7 @@ impl Catalogue {
             peers: BTreeMap::new(),
             asks: BTreeSet::new(),
             open: 0,
+            answered: BTreeMap::new(),
             index: 0,
             view_at: Some(now),
             outputs: VecDeque::new(),
@@ -227,7 +230,10 @@ impl Catalogue {
         match peer.hear(said) {
             Heard::Known => {}
             Heard::Applied => self.changed(now),
-            Heard::Gap => self.want(now, &said.owner, Some(said.mark)),
+            Heard::Gap => {
+                peer.behind = true;
+                self.want(now, &said.owner, Some(said.mark));
+            }
         }
     }
 
@@ -235,20 +241,24 @@ impl Catalogue {
     /// to ask, as after a short absence.
     fn tagged(&mut self, now: Time, said: &Announcement) {
         self.hear(now, said);
-        let due = |peer: &Peer| peer.mark == Some(said.mark) && matches!(peer.asking, Asking::Due(_));
+        let due = |peer: &Peer| peer.mark == Some(said.mark) && matches!(peer.asking, Asking::Due(_)) && !peer.behind;
         if self.peers.get(&said.owner).is_some_and(due) {
             self.set_asking(&said.owner, Asking::No);
         }
     }
 
     fn asked(&mut self, now: Time, host: &Name, ask: Ask) {
+        // It may know of this host before this host knows of it, so it need not be among the peers.
         let interval = self.config.pace.ask_interval / 2;
-        let peer = self.peers.get_mut(host);
-        let Some(peer) = peer.filter(|peer| peer.answered_at.is_none_or(|at| now.since(at) >= interval)) else {
+        let hurried = self.answered.get(host).is_some_and(|at| now.since(*at) < interval);
+        if !hurried && self.answered.len() >= limits::HOSTS_MAX {
+            self.answered.retain(|_, at| now.since(*at) < interval);
+        }
+        if hurried || self.answered.len() >= limits::HOSTS_MAX {
             self.counters.hurried += 1;
             return;
-        };
-        peer.answered_at = Some(now);
+        }
+        self.answered.insert(host.clone(), now);
         let bytes = self.own.answer(ask.id, ask.since);
         self.outputs.push_back(Output::Send { host: host.clone(), bytes });
     }
@@ -269,6 +279,7 @@ impl Catalogue {
                 return;
             }
             Ok(answer) => {
+                peer.behind = false;
                 let mark = answer.mark;
                 peer.answered(answer).map(|()| mark).ok()
             }

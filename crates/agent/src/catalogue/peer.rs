@@ -27,7 +27,8 @@ pub(super) struct Peer {
     /// How long after an ask the next one may go: longer where asking was in vain.
     pub(super) patience: Duration,
     pub(super) asked_at: Option<Time>,
-    pub(super) answered_at: Option<Time>,
+    /// Whether something was heard that is not known, so that it has to be asked whatever its tag says.
+    pub(super) behind: bool,
     /// What it is in a view, until something of it changes.
     pub(super) view: Option<Arc<HostView>>,
 }
@@ -72,7 +73,7 @@ impl Peer {
             asking: Asking::No,
             patience: Duration::ZERO,
             asked_at: None,
-            answered_at: None,
+            behind: false,
             view: None,
         }
     }

@@ -387,8 +387,8 @@ impl Catalogue {
                 Asking::Open { id, deadline: now + pace.ask_timeout, newer: None }
             }
             Asking::Open { .. } => {
-                peer.patience = (peer.patience * 2).min(pace.ask_interval_max);
-                Asking::Due(now + peer.patience)
+                // It was lost, and the membership says that the host is there: asking less often is for vain answers.
+                Asking::Due(now + pace.ask_interval)
             }
         };
         self.set_asking(host, next);

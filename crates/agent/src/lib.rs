@@ -19,3 +19,4 @@
 //! Nothing here knows how a stack is planned or made, nor which engine runs its containers.
 
 pub mod catalogue;
+pub mod health;

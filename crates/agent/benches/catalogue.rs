@@ -24,7 +24,7 @@ fn main() {
     }
     let mut numbers = arguments.iter().filter_map(|argument| argument.parse().ok());
     let hosts: usize = numbers.next().unwrap_or(1000);
-    let services: u16 = numbers.next().unwrap_or(100);
+    let services = numbers.next().and_then(|number| u16::try_from(number).ok()).unwrap_or(100);
 
     let began = Instant::now();
     // Views are made for those who ask; here nobody does.

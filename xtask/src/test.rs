@@ -52,8 +52,9 @@ struct Tool {
     package: &'static str,
 }
 
-const TOOLS: [Tool; 10] = [
+const TOOLS: [Tool; 11] = [
     Tool { name: "cloud-init", probe: &["cloud-init", "--version"], package: "cloud-init" },
+    Tool { name: "dig", probe: &["dig", "-v"], package: "bind9-dnsutils" },
     Tool { name: "dnsmasq", probe: &["dnsmasq", "--version"], package: "dnsmasq-base" },
     Tool { name: "ip", probe: &["ip", "-V"], package: "iproute2" },
     Tool { name: "netplan", probe: &["netplan", "info"], package: "netplan.io" },

@@ -348,7 +348,8 @@ proptest! {
     fn no_bytes_are_too_bad_and_no_answer_too_long(mut bytes in prop::collection::vec(any::<u8>(), 0..200), plausible: bool) {
         if plausible && bytes.len() >= 12 {
             bytes[2] = 0;
-            bytes[4..12].copy_from_slice(&[0, 1, 0, 0, 0, 0, 0, bytes[11] & 3]);
+            let additionals = bytes[11] & 3;
+            bytes[4..12].copy_from_slice(&[0, 1, 0, 0, 0, 0, 0, additionals]);
         }
         let mut dice = StdRng::seed_from_u64(1);
         if let Some(reply) = respond(&zone(), &view(), &bytes, Carrier::Udp, &mut dice) {

@@ -32,7 +32,7 @@ pub enum Carrier {
 /// What fits into a datagram for those who say nothing (RFC 1035 2.3.4), in bytes.
 const LARGEST_PLAIN: u16 = 512;
 /// What fits into a datagram that is not cut anywhere (DNS flag day 2020), in bytes.
-pub(super) const LARGEST_DATAGRAM: u16 = 1232;
+const LARGEST_DATAGRAM: u16 = 1232;
 /// The length of the header, in bytes.
 const HEADER: usize = 12;
 /// The bit of a header's third byte that marks an answer.

@@ -19,4 +19,7 @@
 //! Nothing here knows how a stack is planned or made, nor which engine runs its containers.
 
 pub mod catalogue;
+pub mod dns;
+pub mod door;
 pub mod health;
+pub mod http;

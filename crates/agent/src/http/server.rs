@@ -1,0 +1,335 @@
+//! The sockets, the seats and the routes. What is answered is decided elsewhere.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use axum::extract::connect_info::Connected;
+use axum::extract::{ConnectInfo, Path, Query, Request, State};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use axum::middleware::{self, Next};
+use axum::response::sse::{KeepAlive, Sse};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use axum::serve::{IncomingStream, Listener};
+use axum::{Json, Router};
+use serde_json::{Value, json};
+use thiserror::Error;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::sleep;
+
+use super::blocking::{self, Indexed};
+use super::changes::History;
+use super::consul::Consul;
+use super::parameters::Parameters;
+use super::{own, prometheus};
+use crate::catalogue::{Name, View};
+use crate::door::{Door, Seat};
+
+/// A pause after an error of a socket, such as too many open files, so that it does not become a busy loop.
+const PAUSE: Duration = Duration::from_millis(20);
+/// Something is said to listeners this often, so that whoever is gone is noticed.
+const KEEP_ALIVE: Duration = Duration::from_secs(15);
+
+/// What the server is told.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The stack's name, Consul's datacenter.
+    pub datacenter: String,
+    /// The host on which it is.
+    pub here: Name,
+    /// Who may connect, and how many of them at once.
+    pub door: Arc<Door>,
+    /// How many may wait for a change at once; fewer than may connect, so that others are still answered.
+    pub waiters: Arc<Door>,
+    /// Tells this run of the agent from the others, in the ids of changes.
+    pub run: u64,
+}
+
+/// A socket that is bound, and not served yet.
+#[derive(Debug)]
+pub struct Server {
+    listeners: Vec<TcpListener>,
+}
+
+/// Why it cannot listen.
+#[derive(Debug, Error)]
+#[error("cannot listen for HTTP on `{address}`")]
+pub struct BindError {
+    /// Where.
+    pub address: SocketAddr,
+    source: io::Error,
+}
+
+impl BindError {
+    /// What can be done about it.
+    pub fn hint(&self) -> Option<String> {
+        (self.source.kind() == io::ErrorKind::AddrInUse)
+            .then(|| format!("`ss -ltnp sport = :{}` shows who has it", self.address.port()))
+    }
+}
+
+impl Server {
+    /// Listens on all of these addresses.
+    pub async fn bind(addresses: &[SocketAddr]) -> Result<Self, BindError> {
+        let mut listeners = Vec::new();
+        for &address in addresses {
+            listeners.push(TcpListener::bind(address).await.map_err(|source| BindError { address, source })?);
+        }
+        Ok(Self { listeners })
+    }
+
+    /// Where it listens.
+    pub fn addresses(&self) -> Vec<SocketAddr> {
+        self.listeners.iter().filter_map(|listener| listener.local_addr().ok()).collect()
+    }
+
+    /// Lets in and answers until the future is dropped; connections that are open then end by themselves.
+    pub async fn run(self, settings: Settings, views: watch::Receiver<Arc<View>>) {
+        let mut tasks = JoinSet::new();
+        let history = History::new(settings.run);
+        tasks.spawn(Arc::clone(&history).record(views.clone()));
+        let door = Arc::clone(&settings.door);
+        let router = router(Arc::new(Shared { settings, views, history }));
+        for listener in self.listeners {
+            let guarded = Guarded { listener, door: Arc::clone(&door) };
+            let service = router.clone().into_make_service_with_connect_info::<Peer>();
+            tasks.spawn(async move {
+                // It ends with an error only where accepting does, and the door's never does.
+                let _ = axum::serve(guarded, service).await;
+            });
+        }
+        while let Some(ended) = tasks.join_next().await {
+            if let Err(error) = ended {
+                tracing::error!(%error, "a task that answers HTTP has ended");
+            }
+        }
+    }
+}
+
+/// A socket at which the door decides who comes in.
+struct Guarded {
+    listener: TcpListener,
+    door: Arc<Door>,
+}
+
+/// A connection, and the seat that it has for as long as it is there.
+struct Seated {
+    stream: TcpStream,
+    _seat: Seat,
+}
+
+/// Who is connected.
+#[derive(Clone, Copy)]
+struct Peer(IpAddr);
+
+impl Listener for Guarded {
+    type Io = Seated;
+    type Addr = SocketAddr;
+
+    async fn accept(&mut self) -> (Seated, SocketAddr) {
+        loop {
+            match self.listener.accept().await {
+                // Whoever gets no seat is hung up on at once.
+                Ok((stream, from)) => {
+                    if let Some(seat) = self.door.enter(from.ip()) {
+                        return (Seated { stream, _seat: seat }, from);
+                    }
+                }
+                Err(error) => {
+                    tracing::debug!(%error, "cannot accept");
+                    sleep(PAUSE).await;
+                }
+            }
+        }
+    }
+
+    fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.listener.local_addr()
+    }
+}
+
+impl Connected<IncomingStream<'_, Guarded>> for Peer {
+    fn connect_info(stream: IncomingStream<'_, Guarded>) -> Self {
+        Self(stream.remote_addr().ip())
+    }
+}
+
+impl AsyncRead for Seated {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(context, buffer)
+    }
+}
+
+impl AsyncWrite for Seated {
+    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(context, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+}
+
+/// What requests are answered from.
+struct Shared {
+    settings: Settings,
+    views: watch::Receiver<Arc<View>>,
+    history: Arc<History>,
+}
+
+impl Shared {
+    fn view(&self) -> Arc<View> {
+        Arc::clone(&self.views.borrow())
+    }
+}
+
+type Answering = State<Arc<Shared>>;
+type Asked = Query<Vec<(String, String)>>;
+
+fn router(shared: Arc<Shared>) -> Router {
+    let ours: Router<Arc<Shared>> = Router::new()
+        .route("/v1/members", get(async |State(shared): Answering| Json(own::members(&shared.view()))))
+        .route("/v1/catalogue", get(async |State(shared): Answering| Json(own::catalogue(&shared.view()))))
+        .route("/v1/services/{name}", get(service))
+        .route("/v1/health", get(async |State(shared): Answering| Json(own::health(&shared.view()))))
+        .route("/v1/changes", get(changes))
+        .route("/metrics", get(metrics))
+        .route(
+            "/v1/prometheus/targets",
+            get(async |State(shared): Answering| Json(prometheus::targets(&shared.view()))),
+        );
+    ours.merge(consul_routes())
+        .fallback(async || refusal(StatusCode::NOT_FOUND, "there is nothing at this path"))
+        .layer(middleware::from_fn(read_only))
+        .with_state(shared)
+}
+
+/// Consul's paths. Those that block do so with `index`.
+fn consul_routes() -> Router<Arc<Shared>> {
+    /// A route whose answer is a function of Consul's view, the name in the path and the parameters.
+    macro_rules! blocking {
+        ($document:expr) => {
+            get(
+                async |State(shared): Answering,
+                       ConnectInfo(Peer(from)): ConnectInfo<Peer>,
+                       name: Option<Path<String>>,
+                       Query(pairs): Asked| {
+                    let name = name.map(|Path(name)| name).unwrap_or_default();
+                    let document: fn(&Consul<'_>, &str, &Parameters) -> Value = $document;
+                    consul(&shared, from, &name, &Parameters(pairs), document).await
+                },
+            )
+        };
+    }
+    Router::new()
+        .route(
+            "/v1/agent/self",
+            get(async |State(shared): Answering| Json(at_once(&shared, |consul, here| consul.agent(here)))),
+        )
+        .route(
+            "/v1/status/leader",
+            get(async |State(shared): Answering| Json(at_once(&shared, |consul, here| consul.leader(here)))),
+        )
+        .route(
+            "/v1/catalog/datacenters",
+            get(async |State(shared): Answering| Json(at_once(&shared, |consul, _| consul.datacenters()))),
+        )
+        .route("/v1/catalog/nodes", blocking!(|consul, _, _| consul.nodes()))
+        .route("/v1/catalog/services", blocking!(|consul, _, _| consul.services()))
+        .route("/v1/catalog/service/{name}", blocking!(|consul, name, asked| consul.service(name, asked)))
+        .route("/v1/catalog/node/{name}", blocking!(|consul, name, _| consul.one_node(name)))
+        .route("/v1/health/service/{name}", blocking!(|consul, name, asked| consul.health_of_service(name, asked)))
+        .route("/v1/health/node/{name}", blocking!(|consul, name, _| consul.health_of_node(name)))
+        .route("/v1/health/state/{name}", blocking!(|consul, name, _| consul.checks_in_state(name)))
+        .route("/v1/health/checks/{name}", blocking!(|consul, name, asked| consul.checks_of_service(name, asked)))
+}
+
+/// Nothing is written here, at no path.
+async fn read_only(request: Request, next: Next) -> Response {
+    if matches!(*request.method(), Method::GET | Method::HEAD) {
+        return next.run(request).await;
+    }
+    let mut refused = refusal(StatusCode::METHOD_NOT_ALLOWED, "this can only be read");
+    refused.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
+    refused
+}
+
+async fn service(State(shared): Answering, Path(name): Path<String>) -> Response {
+    own::service(&shared.view(), &name).map_or_else(
+        || refusal(StatusCode::NOT_FOUND, "there is no such service"),
+        |document| Json(document).into_response(),
+    )
+}
+
+async fn metrics(State(shared): Answering) -> impl IntoResponse {
+    let text = prometheus::metrics(&shared.view(), shared.settings.waiters.taken_seats());
+    ([(header::CONTENT_TYPE, prometheus::TEXT)], text)
+}
+
+async fn changes(State(shared): Answering, ConnectInfo(Peer(from)): ConnectInfo<Peer>, headers: HeaderMap) -> Response {
+    let Some(seat) = shared.settings.waiters.enter(from) else { return too_many() };
+    let after = headers.get("last-event-id").map(|id| id.to_str().unwrap_or_default());
+    let events = shared.history.listen(after, seat);
+    Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)).into_response()
+}
+
+fn at_once(shared: &Shared, document: impl Fn(&Consul<'_>, &str) -> Value) -> Value {
+    let view = shared.view();
+    document(&Consul { datacenter: &shared.settings.datacenter, view: &view }, &shared.settings.here)
+}
+
+async fn consul(
+    shared: &Shared,
+    from: IpAddr,
+    name: &str,
+    parameters: &Parameters,
+    document: fn(&Consul<'_>, &str, &Parameters) -> Value,
+) -> Response {
+    let datacenter = &shared.settings.datacenter;
+    if parameters.get("dc").is_some_and(|asked| !asked.is_empty() && asked != datacenter) {
+        return (StatusCode::INTERNAL_SERVER_ERROR, "No path to datacenter").into_response();
+    }
+    let document = |view: &View| document(&Consul { datacenter, view }, name, parameters);
+    let answer = match blocking::wait(parameters) {
+        Err(error) => return (StatusCode::BAD_REQUEST, error.to_string()).into_response(),
+        Ok(None) => blocking::at_once(&shared.view(), document),
+        Ok(Some(wait)) => {
+            let Some(_seat) = shared.settings.waiters.enter(from) else { return too_many() };
+            blocking::changed(&mut shared.views.clone(), wait, document).await
+        }
+    };
+    indexed(answer)
+}
+
+/// The headers that Consul's clients look at.
+fn indexed(answer: Indexed) -> Response {
+    let headers = [
+        (HeaderName::from_static("x-consul-index"), HeaderValue::from(answer.index)),
+        (HeaderName::from_static("x-consul-knownleader"), HeaderValue::from_static("true")),
+        (HeaderName::from_static("x-consul-lastcontact"), HeaderValue::from_static("0")),
+    ];
+    (headers, Json(answer.document)).into_response()
+}
+
+fn too_many() -> Response {
+    refusal(StatusCode::TOO_MANY_REQUESTS, "too many wait for a change already")
+}
+
+fn refusal(status: StatusCode, error: &str) -> Response {
+    (status, Json(json!({ "error": error }))).into_response()
+}

@@ -168,6 +168,24 @@ async fn silent_slow_and_rubbish_streams_keep_nobody_out() {
 }
 
 #[tokio::test]
+async fn large_messages_that_never_end_are_held_to_a_bound_together() {
+    let member = started("one").await;
+    let mut held = Vec::new();
+    for _ in 0..10 {
+        let mut stream = TcpStream::connect(member.address()).await.unwrap();
+        // 16 MB are announced, and 15 MB come.
+        stream.write_all(b"\x08\x81\xaaUserMsgLen\xce\x01\x00\x00\x00").await.unwrap();
+        if stream.write_all(&vec![0; 15_000_000]).await.is_ok() {
+            held.push(stream);
+        }
+    }
+    assert!((3..=5).contains(&held.len()), "{} streams hold 15 MB each", held.len());
+    drop(held);
+    let other = started("other").await;
+    assert_eq!(joins(&other, &member).await.reached, [member.address()]);
+}
+
+#[tokio::test]
 async fn a_flood_of_rubbish_datagrams_stops_nothing() {
     let (one, other) = pair().await;
     let flood = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();

@@ -105,9 +105,9 @@ async fn a_rule_is_filled_in_and_its_range_is_normalized() {
         let host = json!({ "protocol": "tcp", "port_range_min": 81, "port_range_max": 81, "remote_ip_prefix": "10.77.0.7" });
         let host = rule(cloud, &group, host).await.done(201)["security_group_rule"].clone();
         assert_eq!((&host["remote_ip_prefix"], &host["normalized_cidr"]), (&json!("10.77.0.7/32"), &json!("10.77.0.7/32")));
-        let all = json!({ "protocol": "any", "remote_ip_prefix": "0.0.0.0/0" });
+        let all = json!({ "remote_ip_prefix": "0.0.0.0/0" });
         let all = rule(cloud, &group, all).await.done(201)["security_group_rule"].clone();
-        assert_eq!((&all["protocol"], &all["normalized_cidr"]), (&json!("any"), &json!("0.0.0.0/0")));
+        assert_eq!((&all["protocol"], &all["normalized_cidr"]), (&Value::Null, &json!("0.0.0.0/0")));
         let now = cloud.network().get(&format!("security-groups/{}", text(&group, "id"))).await.done(200);
         assert_eq!(now["security_group"]["revision_number"], 4, "every rule is a change of its group");
     })

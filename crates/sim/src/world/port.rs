@@ -95,6 +95,10 @@ impl World {
         let mut given = without_owner(given);
         let network_id = required(&given, "network_id")?.to_owned();
         let network = self.network(caller, &network_id)?.clone();
+        if network.external && !network.shared && !self.owns_network(caller, &network_id) {
+            let message = format!("Tenant {} not allowed to create port on this network", caller.project_id);
+            return Err(Refusal::new(403, "HTTPForbidden", message));
+        }
         self.check_owner_attributes(caller, &network_id, &given, "create_port")?;
         if given.contains_key("tags") && !self.settings.extensions.contains("tag-ports-during-bulk-creation") {
             return Err(Refusal::invalid("Unrecognized attribute(s) 'tags'"));

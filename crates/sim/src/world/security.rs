@@ -144,6 +144,10 @@ impl World {
                 return Err(Refusal::invalid(message));
             }
         }
+        if text(given, "protocol") == Some("any") {
+            let message = "Security group rule protocol any not supported. All protocols are meant by none.";
+            return Err(Refusal::new(400, "SecurityGroupRuleInvalidProtocol", message));
+        }
         self.network_quota(&caller.project_id, "security_group_rule", 1)?;
         let given = as_numbers(without_owner(given));
         let mut rule = overlay(&self.blank_rule(&group, &caller.project_id), &given, RULE_ATTRIBUTES)?;

@@ -171,6 +171,8 @@ fn make(engine: &mut Engine, ground: &Ground, new: NewInstance, image: Option<St
         .config
         .entry("volatile.cloud-init.instance-id".to_owned())
         .or_insert_with(|| uuid::Uuid::new_v4().to_string());
+    // The last thing of a creation: at the first start the image's templates are applied.
+    instance.config.insert("volatile.apply_template".to_owned(), "create".to_owned());
     check(engine, ground, &instance).map_err(|reason| format!("Failed creating instance record: {reason}"))?;
     let devices = engine.expanded_devices(&instance);
     nics::make_up_addresses(&mut instance.config, &devices);

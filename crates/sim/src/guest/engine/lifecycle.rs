@@ -23,6 +23,9 @@ use super::answer::{Answer, ApiError, body};
 use super::api::with;
 use super::{Config, first_of, nics, operations};
 
+/// Where an engine notes how an instance was when it last saw it start or stop.
+const LAST_POWER: &str = "volatile.last_state.power";
+
 /// The body of `PUT /1.0/instances/{name}/state`.
 #[derive(Deserialize)]
 struct Change {
@@ -82,6 +85,8 @@ pub(super) async fn start(machine: &Arc<Machine>, name: &str) -> Result<(), Stri
         }
         instance.seed = seed;
         instance.running = true;
+        instance.config.remove("volatile.apply_template");
+        instance.config.insert(LAST_POWER.to_owned(), "RUNNING".to_owned());
         instance.boots += 1;
         instance.report = None;
         if instance.has_cloud_init {
@@ -165,6 +170,7 @@ fn stop(machine: &Machine, name: &str) -> Result<(), String> {
             return Err("The instance is already stopped".to_owned());
         }
         instance.running = false;
+        instance.config.insert(LAST_POWER.to_owned(), "STOPPED".to_owned());
         if instance.ephemeral {
             engine.instances.remove(name);
         }

@@ -86,7 +86,7 @@ fn every_conversation_of_the_real_program_is_understood_and_written_byte_for_byt
     assert!(has(|body| matches!(body, Body::Members(members) if members.len() == 3)));
     assert!(has(|body| matches!(body, Body::Keys(keys) if keys.keys.len() == 2)));
     assert!(has(|body| matches!(body, Body::Coordinate(Some(coordinate)) if coordinate.vector.len() == 8)));
-    assert!(has(|body| matches!(body, Body::Event(Event::Members { kind, .. }) if kind == "member-failed")));
+    assert!(has(|body| matches!(body, Body::Event(Event::Members { kind, .. }) if kind == "member-leave")));
     assert!(has(|body| matches!(body, Body::Event(Event::User { name, .. }) if name == "deploy")));
     assert!(has(|body| matches!(body, Body::Event(Event::Query { .. }))));
     assert!(has(|body| matches!(body, Body::Answer(Answer::Response { payload, .. }) if payload == "an answer\n")));

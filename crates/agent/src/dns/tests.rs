@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
-use std::str::FromStr;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -68,7 +68,7 @@ fn zone() -> Zone {
 
 fn question(name: &str, kind: RecordType) -> Message {
     let mut message = Message::new(4711, MessageType::Query, OpCode::Query);
-    message.add_query(Query::query(Name::from_str(name).unwrap(), kind));
+    message.add_query(Query::query(Name::from_ascii(name).unwrap(), kind));
     message
 }
 
@@ -164,7 +164,7 @@ fn a_name_without_such_records_is_not_a_name_that_does_not_exist() {
         let reply = ask(name, RecordType::A);
         assert_eq!((reply.metadata.response_code, reply.answers.len()), (ResponseCode::NXDomain, 0), "{name}");
         assert_eq!(reply.authorities[0].record_type(), RecordType::SOA, "{name}");
-        let asked = Name::from_str(name).unwrap();
+        let asked = Name::from_ascii(name).unwrap();
         assert!(reply.authorities[0].name.zone_of(&asked), "{name}: its SOA is of {}", reply.authorities[0].name);
     }
 }
@@ -278,7 +278,8 @@ fn edns_is_answered_with_edns_and_only_then() {
     edns.set_version(1);
     message.set_edns(edns);
     let reply = send(&view(), &message, Carrier::Udp);
-    assert_eq!(reply.metadata.response_code, ResponseCode::BADVERS);
+    // BADVERS and BADSIG are one number.
+    assert_eq!(u16::from(reply.metadata.response_code), 16);
     assert_eq!(reply.edns.as_ref().map(Edns::version), Some(0));
     assert!(reply.answers.is_empty());
 }

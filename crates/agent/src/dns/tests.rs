@@ -316,7 +316,7 @@ fn addresses_of_targets_are_left_out_before_anything_is_cut() {
     let name = "a-service-with-a-name-that-is-as-long-as-a-label-may-ever-be-it";
     let containers = (0..4).map(|number| {
         let copy = container(name, &format!("10.0.1.{number}"), State::Passing);
-        (format!("a-container-with-a-name-that-is-nearly-as-long-as-a-label-may-{number}"), copy)
+        (format!("a-container-with-a-name-that-is-as-long-as-a-label-may-{number}"), copy)
     });
     let view = View::new(1, [host("lxd0", "10.0.0.2", HostState::Alive, containers.collect())]);
     let message = question(&format!("{name}.service.demo.internal."), RecordType::SRV);

@@ -126,14 +126,19 @@ fn play_one(stage: &mut Stage, scenario: &Scenario, before: &Lists, taken_away: 
     say(&format!("\n{}: {}", scenario.name, scenario.what));
     let begun = Instant::now();
     let mut result = (scenario.play)(stage);
-    if let Err(message) = &result {
-        say(&format!("  FAILED: {message}"));
-    }
+    tell(&result);
     if let Some(stack) = taken_away {
         let left = down(stage, stack).and_then(|()| as_it_was(before, &stage.lists()?));
+        tell(&left);
         result = result.and(left);
     }
     Played { name: scenario.name, result, took: begun.elapsed(), requests: stage.take_requests() }
+}
+
+fn tell(result: &Result<(), String>) {
+    if let Err(message) = result {
+        say(&format!("  FAILED: {message}"));
+    }
 }
 
 fn down(stage: &mut Stage, stack: &str) -> Result<(), String> {

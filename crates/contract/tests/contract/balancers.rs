@@ -1,8 +1,8 @@
 //! Octavia. A balancer costs minutes on a real cloud, so that one of them serves all assertions about its life, and a
 //! second one those about a whole graph; what needs none is apart.
 
+use crate::harness::{Answer, Api, Ground, Tenancy, Which, contract};
 use crate::{fields, ids, text};
-use pontoon_contract::{Answer, Api, Ground, Tenancy, Which, contract};
 use serde_json::{Value, json};
 
 const NOBODY: &str = "00000000-0000-0000-0000-000000000000";

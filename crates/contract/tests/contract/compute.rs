@@ -1,7 +1,7 @@
 //! Nova: microversions, flavors, key pairs, server groups, limits, and what a request for a server may not be.
 
+use crate::harness::{Ground, contract};
 use crate::{fields, text};
-use pontoon_contract::{Ground, contract};
 use serde_json::{Value, json};
 
 const NOBODY: &str = "00000000-0000-0000-0000-000000000000";

@@ -1,7 +1,7 @@
 //! Neutron's routers and floating IPs.
 
+use crate::harness::{Ground, contract};
 use crate::{fields, text};
-use pontoon_contract::{Ground, contract};
 use serde_json::{Value, json};
 
 #[tokio::test]

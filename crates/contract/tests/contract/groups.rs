@@ -1,7 +1,7 @@
 //! Neutron's security groups and their rules.
 
+use crate::harness::{Ground, Tenancy, contract};
 use crate::{fields, text};
-use pontoon_contract::{Ground, Tenancy, contract};
 use serde_json::{Value, json};
 
 const RULE_FIELDS: &[&str] = &[
@@ -29,7 +29,7 @@ async fn group(cloud: &Tenancy) -> Value {
     cloud.network().create("security-groups", "security_group", wanted).await
 }
 
-async fn rule(cloud: &Tenancy, group: &Value, attributes: Value) -> pontoon_contract::Answer {
+async fn rule(cloud: &Tenancy, group: &Value, attributes: Value) -> crate::harness::Answer {
     let mut wanted = json!({ "security_group_id": group["id"], "direction": "ingress" });
     wanted.as_object_mut().unwrap().extend(attributes.as_object().unwrap().clone());
     cloud.network().post("security-group-rules", json!({ "security_group_rule": wanted })).await

@@ -1,6 +1,6 @@
 //! Keystone: tokens, refusals, application credentials; and the same 401 from every service.
 
-use pontoon_contract::{Service, contract};
+use crate::harness::{Service, contract};
 use serde_json::{Value, json};
 
 const UNAUTHENTICATED: &str = "The request you have made requires authentication.";

@@ -1,7 +1,7 @@
 //! What all of Neutron's resources share: filters, pages, fields, tags, revisions, quotas, and what is not there.
 
+use crate::harness::{Ground, contract};
 use crate::{fields, ids, text};
-use pontoon_contract::{Ground, contract};
 use serde_json::{Value, json};
 
 #[tokio::test]

@@ -1,12 +1,13 @@
-//! What the services promise to a tenant, one module a service or a theme. See the crate's own page for the two clouds.
+//! What the services promise to a tenant, one module a service or a theme. What they stand on, and the two clouds, are in [`harness`].
 //!
 //! Words of refusals are compared whole: programs read them, and people search for them.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(unreachable_pub, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod balancers;
 mod compute;
 mod floating;
 mod groups;
+mod harness;
 mod identity;
 mod lists;
 mod ports;

@@ -1,7 +1,7 @@
 //! Neutron's ports: what they show, their addresses, port security and allowed address pairs.
 
+use crate::harness::{Ground, Tenancy, contract};
 use crate::{fields, text};
-use pontoon_contract::{Ground, Tenancy, contract};
 use serde_json::{Value, json};
 
 /// A port as its owner sees it: what is about the machine below it (`binding:host_id` and its kin) is for administrators.
@@ -29,7 +29,7 @@ const FIELDS: &[&str] = &[
     "updated_at",
 ];
 
-async fn change(cloud: &Tenancy, port: &Value, attributes: Value) -> pontoon_contract::Answer {
+async fn change(cloud: &Tenancy, port: &Value, attributes: Value) -> crate::harness::Answer {
     cloud.network().put(&format!("ports/{}", text(port, "id")), json!({ "port": attributes })).await
 }
 

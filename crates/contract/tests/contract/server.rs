@@ -1,7 +1,7 @@
 //! One server of Nova from its request to its end: on a real cloud a boot is what costs, so that one serves all of it.
 
+use crate::harness::{Ground, contract};
 use crate::{fields, ids, text};
-use pontoon_contract::{Ground, contract};
 use serde_json::{Value, json};
 
 /// A server as its owner sees it at 2.64.
@@ -156,7 +156,7 @@ async fn a_server_from_its_request_to_its_end() {
         );
         act(json!({ "os-dance": null })).await.nova_fault(400, "badRequest", "There is no such action: os-dance");
         let console = async || act(json!({ "os-getConsoleOutput": { "length": 3 } })).await;
-        let spoken = |answer: &pontoon_contract::Answer| answer.body["output"].as_str().is_some_and(|text| !text.is_empty());
+        let spoken = |answer: &crate::harness::Answer| answer.body["output"].as_str().is_some_and(|text| !text.is_empty());
         let console = cloud.until(console, spoken).await.done(200);
         fields(&console, &["output"]);
         assert!(text(&console, "output").lines().count() <= 4, "{console}");

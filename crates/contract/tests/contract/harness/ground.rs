@@ -1,7 +1,7 @@
 //! A network of the test's own, and what is often needed on it.
 
-use crate::ledger::Undo;
-use crate::tenancy::Tenancy;
+use super::ledger::Undo;
+use super::tenancy::Tenancy;
 use serde_json::{Value, json};
 
 /// A network with one subnet, 10.77.0.0/24, that belongs to nobody else.

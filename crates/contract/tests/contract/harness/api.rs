@@ -1,8 +1,8 @@
 //! One service of the tenancy, and raw requests to it.
 
-use crate::answer::Answer;
-use crate::ledger::Undo;
-use crate::tenancy::Tenancy;
+use super::answer::Answer;
+use super::ledger::Undo;
+use super::tenancy::Tenancy;
 use http::Method;
 use serde_json::{Value, json};
 

@@ -1,9 +1,9 @@
 //! A tenancy: who we are on which cloud, and how long to wait for it.
 
-use crate::answer::Answer;
-use crate::api::{Api, Service, send};
-use crate::entry::Entry;
-use crate::ledger::Ledger;
+use super::answer::Answer;
+use super::api::{Api, Service, send};
+use super::entry::Entry;
+use super::ledger::Ledger;
 use futures_util::FutureExt;
 use http::Method;
 use pontoon_sim::{Cloud, Config, Delays};

@@ -1,6 +1,6 @@
 //! What a test has made and how it is taken away again, last made first.
 
-use crate::api::Service;
+use super::api::Service;
 use serde_json::{Value, json};
 use std::sync::{Mutex, PoisonError};
 

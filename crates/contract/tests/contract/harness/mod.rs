@@ -1,7 +1,7 @@
 //! What the tests of the contract stand on: a tenancy of a cloud, spoken to in the APIs' own words.
 //!
 //! The contract is what OpenStack's services promise to an ordinary tenant: states, refusals and their bodies, defaults,
-//! lists, limits. One set of tests says it, in `tests/contract`, and two clouds are held to it: the embedded one in every
+//! lists, limits. One set of tests says it, in the modules beside this one, and two clouds are held to it: the embedded one in every
 //! run, and a real one where `PONTOON_CONTRACT_CLOUD` names it (an entry of clouds.yaml). What a real cloud answers is
 //! right; where the embedded one answers something else, it is mended. `docs/contract.md` says what was compared with what.
 //!
@@ -12,15 +12,6 @@
 //!
 //! Nothing here knows Pontoon: its typed client would read over a null that should have been a list, and agree with an
 //! embedded cloud that is wrong in the same way.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::missing_panics_doc,
-    clippy::must_use_candidate,
-    reason = "this crate is the ground of tests, where a panic is how a difference is told"
-)]
-
 mod answer;
 mod api;
 mod entry;

@@ -113,13 +113,13 @@ async fn a_server_from_its_request_to_its_end() {
 
         // Lists.
         let list = async |query: String| ids(&compute.get(&format!("servers?{query}")).await.done(200)["servers"]);
-        assert_eq!(list(format!("tags={tag}")).await, [id.clone()]);
+        assert_eq!(list(format!("tags={tag}")).await, [id.as_str()]);
         assert_eq!(list(format!("tags={tag},other")).await, [""; 0]);
-        assert_eq!(list(format!("tags-any={tag},other")).await, [id.clone()]);
-        assert_eq!(list(format!("name={}", cloud.name("serv"))).await, [id.clone()], "the name is a pattern");
-        assert_eq!(list(format!("name=%5E{}%24", cloud.name("server"))).await, [id.clone()]);
+        assert_eq!(list(format!("tags-any={tag},other")).await, [id.as_str()]);
+        assert_eq!(list(format!("name={}", cloud.name("serv"))).await, [id.as_str()], "the name is a pattern");
+        assert_eq!(list(format!("name=%5E{}%24", cloud.name("server"))).await, [id.as_str()]);
         assert_eq!(list(format!("name=%5E{}%24", cloud.name("serv"))).await, [""; 0]);
-        assert_eq!(list(format!("status=ACTIVE&tags={tag}")).await, [id.clone()]);
+        assert_eq!(list(format!("status=ACTIVE&tags={tag}")).await, [id.as_str()]);
         let brief = compute.get(&format!("servers?tags={tag}")).await.done(200);
         fields(&brief["servers"][0], &["id", "links", "name"]);
         assert_eq!(brief.get("servers_links"), None);

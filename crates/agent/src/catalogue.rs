@@ -129,7 +129,7 @@ impl Catalogue {
         match input {
             Input::Tick => {}
             Input::Own(containers) => self.counters.left_out += self.own.set(containers) as u64,
-            Input::Host { name, address, state } => self.host(now, name, address, state),
+            Input::Host { name, address, state } => self.host(now, &name, address, state),
             Input::Forgotten(name) => self.forget(now, &name),
             Input::Distance { name, round_trip } => self.distance(now, &name, round_trip),
             Input::Announced(bytes) => match Announcement::decode(&bytes) {
@@ -179,12 +179,12 @@ impl Catalogue {
         &self.config
     }
 
-    fn host(&mut self, now: Time, name: Name, address: IpAddr, state: HostState) {
-        if name == self.config.name {
+    fn host(&mut self, now: Time, name: &Name, address: IpAddr, state: HostState) {
+        if *name == self.config.name {
             return;
         }
         let known = self.peers.len();
-        if known >= limits::HOSTS_MAX && !self.peers.contains_key(&name) {
+        if known >= limits::HOSTS_MAX && !self.peers.contains_key(name) {
             self.counters.refused += 1;
             return;
         }
@@ -196,10 +196,10 @@ impl Catalogue {
         peer.address = address;
         peer.view = None;
         if state != HostState::Alive {
-            self.set_asking(&name, Asking::No);
+            self.set_asking(name, Asking::No);
         } else if before != HostState::Alive {
             peer.patience = self.config.pace.ask_interval;
-            self.want(now, &name, None);
+            self.want(now, name, None);
         }
         self.changed(now);
     }
@@ -286,14 +286,13 @@ impl Catalogue {
             Err(_) => None,
         };
         let pace = self.config.pace;
-        let again = match answered {
-            Some(mark) => newer.is_some_and(|newer| newer != mark),
-            None => {
-                // Its word is worth more than what was pieced together; without a state to go on from, it tells all.
-                peer.mark = None;
-                self.counters.refused += 1;
-                true
-            }
+        let again = if let Some(mark) = answered {
+            newer.is_some_and(|newer| newer != mark)
+        } else {
+            // Its word is worth more than what was pieced together; without a state to go on from, it tells all.
+            peer.mark = None;
+            self.counters.refused += 1;
+            true
         };
         let in_vain = answered.is_none() || peer.mark == before;
         peer.patience = if in_vain { (peer.patience * 2).min(pace.ask_interval_max) } else { pace.ask_interval };

@@ -160,9 +160,10 @@ fn in_place(stack: &Stack) -> Observed {
         there.profiles.insert(service_name.to_owned(), Profile { config: profile.config, devices: profile.devices });
         there.images.insert(image_name(&service.image));
         there.dhcp_hosts.insert(name.clone(), render::dhcp_host(mac, &name, address));
-        there
-            .containers
-            .insert(name.clone(), Container { key: key(Kind::Container, &name), running: true, config: settings });
+        there.containers.insert(
+            name.clone(),
+            Container { key: key(Kind::Container, &name), whole: true, running: true, config: settings },
+        );
         pairs[at].insert(Pair { mac: mac.to_string(), address: address.to_string() });
         let reservation = key(Kind::Reservation, &name);
         seen.ports.push(Port {

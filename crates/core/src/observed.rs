@@ -447,6 +447,8 @@ pub struct Profile {
 pub struct Container {
     /// Its key.
     pub key: Key,
+    /// Whether its creation came to its end. One whose engine died in the middle is listed, has no disk, and never starts.
+    pub whole: bool,
     /// Whether it runs.
     pub running: bool,
     /// Its own configuration, without what it inherits.

@@ -52,7 +52,9 @@ use std::net::Ipv4Addr;
 
 use serde::Serialize;
 
-pub use action::{Action, BalancerParts, Claim, HostKeySource, ListenerParts, MemberParts, MonitorParts, PoolParts, Write};
+pub use action::{
+    Action, BalancerParts, Claim, HostKeySource, ListenerParts, MemberParts, MonitorParts, PoolParts, Write,
+};
 pub use attach::PAIR_LIMIT;
 pub use containers::{PROVEN, image_name};
 pub use ways::{LOGIN, Way, ways};

@@ -101,7 +101,6 @@ impl Peer {
     pub(super) fn answered(&mut self, answer: Answer) -> Result<(), Unfit> {
         match answer.content {
             Content::Nothing if self.mark == Some(answer.mark) => Ok(()),
-            Content::Nothing => Err(Unfit),
             Content::Steps(steps) => {
                 for step in &steps {
                     self.take_step(step);
@@ -112,7 +111,7 @@ impl Peer {
                 self.put(answer.mark, self.sharing(containers));
                 Ok(())
             }
-            Content::Whole(_) => Err(Unfit),
+            Content::Nothing | Content::Whole(_) => Err(Unfit),
         }
     }
 

@@ -186,7 +186,7 @@ impl Simulation {
     pub fn say(&mut self, from: usize, bytes: &Bytes) {
         for to in (0..self.hosts.len()).filter(|to| *to != from) {
             let wait = self.carriage.gossip;
-            self.send(from, to, wait, Input::Announced(bytes.clone()));
+            self.send(from, to, wait, &Input::Announced(bytes.clone()));
         }
     }
 
@@ -330,12 +330,12 @@ impl Simulation {
             }
             Output::Ask { host, id, since } => {
                 if let Some(to) = self.names.get(&host).copied() {
-                    self.send(from, to, latency, Input::Asked { host: name, ask: Ask::new(id, since) });
+                    self.send(from, to, latency, &Input::Asked { host: name, ask: Ask::new(id, since) });
                 }
             }
             Output::Send { host, bytes } => {
                 if let Some(to) = self.names.get(&host).copied() {
-                    self.send(from, to, latency, Input::Answered { host: name, bytes });
+                    self.send(from, to, latency, &Input::Answered { host: name, bytes });
                 }
             }
             Output::Publish(view) => {
@@ -346,7 +346,7 @@ impl Simulation {
         }
     }
 
-    fn send(&mut self, from: usize, to: usize, longest: Duration, input: Input) {
+    fn send(&mut self, from: usize, to: usize, longest: Duration, input: &Input) {
         if self.happens(self.carriage.loss) || !self.connected(from, to) {
             return;
         }

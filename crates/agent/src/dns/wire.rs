@@ -50,7 +50,7 @@ pub fn respond(zone: &Zone, view: &View, request: &[u8], carrier: Carrier, dice:
     if (flags >> 3) & 0x0f != u8::from(OpCode::Query) {
         return Some(bare(header, ResponseCode::NotImp));
     }
-    if !is_sane(counts) {
+    if !is_sane(*counts) {
         return Some(bare(header, ResponseCode::FormErr));
     }
     let Ok(request) = Message::from_bytes(request) else {
@@ -75,7 +75,7 @@ pub fn respond(zone: &Zone, view: &View, request: &[u8], carrier: Carrier, dice:
 
 /// The counts of questions, answers, authorities and additional records. They are looked at before anything is read, so
 /// that a header alone reserves no memory. A question for a transfer brings an authority (RFC 1995).
-fn is_sane(counts: &[u8; HEADER - 4]) -> bool {
+fn is_sane(counts: [u8; HEADER - 4]) -> bool {
     let [questions, answers, authorities, additionals] =
         [[counts[0], counts[1]], [counts[2], counts[3]], [counts[4], counts[5]], [counts[6], counts[7]]]
             .map(u16::from_be_bytes);

@@ -17,9 +17,9 @@ use super::parameters::{Parameters, duration};
 use crate::catalogue::View;
 
 /// How long it is waited where nothing is said, as in Consul.
-const DEFAULT_WAIT: Duration = Duration::from_secs(300);
+const DEFAULT_WAIT: Duration = Duration::from_mins(5);
 /// How long it is waited at most, as in Consul.
-const LONGEST_WAIT: Duration = Duration::from_secs(600);
+const LONGEST_WAIT: Duration = Duration::from_mins(10);
 /// A sixteenth is added at most, so that those who began together do not end together; as in Consul.
 const JITTER: u32 = 16;
 

@@ -55,11 +55,6 @@ impl Consul<'_> {
         Value::from(address.map(|address| address.to_string()).unwrap_or_default())
     }
 
-    /// `/v1/catalog/datacenters`.
-    pub fn datacenters(&self) -> Value {
-        json!([self.datacenter])
-    }
-
     /// `/v1/catalog/nodes`.
     pub fn nodes(&self) -> Value {
         self.view.hosts.values().filter(|host| is_listed(host)).map(|host| self.node(host)).collect()

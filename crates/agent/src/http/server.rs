@@ -239,15 +239,15 @@ fn consul_routes() -> Router<Arc<Shared>> {
     Router::new()
         .route(
             "/v1/agent/self",
-            get(async |State(shared): Answering| Json(at_once(&shared, |consul, here| consul.agent(here)))),
+            get(async |State(shared): Answering| Json(at_once(&shared, |consul| consul.agent(&shared.settings.here)))),
         )
         .route(
             "/v1/status/leader",
-            get(async |State(shared): Answering| Json(at_once(&shared, |consul, here| consul.leader(here)))),
+            get(async |State(shared): Answering| Json(at_once(&shared, |consul| consul.leader(&shared.settings.here)))),
         )
         .route(
             "/v1/catalog/datacenters",
-            get(async |State(shared): Answering| Json(at_once(&shared, |consul, _| consul.datacenters()))),
+            get(async |State(shared): Answering| Json(json!([shared.settings.datacenter]))),
         )
         .route("/v1/catalog/nodes", blocking!(|consul, _, _| consul.nodes()))
         .route("/v1/catalog/services", blocking!(|consul, _, _| consul.services()))
@@ -288,9 +288,9 @@ async fn changes(State(shared): Answering, ConnectInfo(Peer(from)): ConnectInfo<
     Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)).into_response()
 }
 
-fn at_once(shared: &Shared, document: impl Fn(&Consul<'_>, &str) -> Value) -> Value {
+fn at_once(shared: &Shared, document: impl Fn(&Consul<'_>) -> Value) -> Value {
     let view = shared.view();
-    document(&Consul { datacenter: &shared.settings.datacenter, view: &view }, &shared.settings.here)
+    document(&Consul { datacenter: &shared.settings.datacenter, view: &view })
 }
 
 async fn consul(

@@ -181,7 +181,7 @@ async fn a_query_is_held_back_until_its_own_answer_differs() {
     assert!(begun.elapsed() >= short.at_most, "{:?}", begun.elapsed());
 
     // An hour, which this test does not last.
-    let wait = Wait { index: 5, at_most: Duration::from_secs(3600) };
+    let wait = Wait { index: 5, at_most: Duration::from_hours(1) };
     for index in [4, 6] {
         changed(&mut watched, Wait { index, ..wait }, document).await;
     }

@@ -29,8 +29,8 @@ pub use ports::{
 pub use quotas::{NetworkQuota, NetworkQuotas, show_network_quotas};
 pub use security_groups::{
     NewSecurityGroup, NewSecurityGroupRule, SecurityGroup, SecurityGroupChange, SecurityGroupRule,
-    create_security_group, create_security_group_rules, delete_security_group,
-    delete_security_group_rule, list_security_groups, update_security_group,
+    create_security_group, create_security_group_rules, delete_security_group, delete_security_group_rule,
+    list_security_groups, update_security_group,
 };
 
 /// Collections whose resources take tags by the extension `standard-attr-tag`.

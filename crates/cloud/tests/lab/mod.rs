@@ -59,14 +59,6 @@ pub struct Lab {
 }
 
 impl Lab {
-    /// Does something to a machine: a verb of `lab/lxd/machine.sh` and its arguments.
-    pub fn machine(&self, verb: &str, name: &str, arguments: &[&str]) -> String {
-        let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../lab/lxd/machine.sh");
-        let output = Command::new(program).arg(verb).arg(name).args(arguments).output().unwrap();
-        assert!(output.status.success(), "{verb} {name}: {}", String::from_utf8_lossy(&output.stderr));
-        String::from_utf8(output.stdout).unwrap()
-    }
-
     fn fact(&self, machine: &str, name: &str) -> String {
         std::fs::read_to_string(self.state.join("machines").join(machine).join(name)).unwrap().trim().to_owned()
     }
@@ -75,6 +67,14 @@ impl Lab {
         let path = self.state.join("machines").join(machine).join("console");
         String::from_utf8_lossy(&std::fs::read(path).unwrap()).into_owned()
     }
+}
+
+/// Does something to a machine: a verb of `lab/lxd/machine.sh` and its arguments.
+pub fn machine(verb: &str, name: &str, arguments: &[&str]) -> String {
+    let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../lab/lxd/machine.sh");
+    let output = Command::new(program).arg(verb).arg(name).args(arguments).output().unwrap();
+    assert!(output.status.success(), "{verb} {name}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
 }
 
 /// One stack on one host.

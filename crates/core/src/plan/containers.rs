@@ -40,6 +40,9 @@ pub(super) fn fates(scene: &Scene<'_>) -> Fates {
         let fate = match inside.containers.get(&place.container) {
             _ if inside.foreign.contains(&place.container) => Fate::Stranger,
             None => Fate::Made,
+            Some(present) if !present.whole => {
+                Fate::Replace("its creation was interrupted: it has no disk to start from".to_owned())
+            }
             Some(present) if present.config.get(render::GENERATION_CONFIG) == Some(&generation) => Fate::Stays,
             Some(present) => Fate::Replace(changed(present, &generation)),
         };

@@ -357,7 +357,8 @@ fn end_of_term(now: Timestamp) -> Timestamp {
 }
 
 async fn create(client: &Client, stack: &str, holder: &Holder) -> Result<SecurityGroup, openstack::Error> {
-    let group = NewSecurityGroup { name: label(stack), description: holder.write(stack, end_of_term(holder.now(client))) };
+    let group =
+        NewSecurityGroup { name: label(stack), description: holder.write(stack, end_of_term(holder.now(client))) };
     client.create_security_group(&group).await
 }
 

@@ -38,7 +38,8 @@ mod tests {
         let clock = Clock::default();
         assert_eq!(clock.now(), None);
         for date in ["Sun, 06 Nov 1994 08:49:37 GMT", "yesterday"] {
-            clock.set_by(&HeaderMap::from_iter([(http::header::DATE, date.parse().unwrap_or_else(|_| unreachable!()))]));
+            clock
+                .set_by(&HeaderMap::from_iter([(http::header::DATE, date.parse().unwrap_or_else(|_| unreachable!()))]));
             let shown = clock.now().map(Timestamp::as_second);
             assert!(shown.is_some_and(|shown| (784_111_777..784_111_800).contains(&shown)), "{date}: {shown:?}");
         }

@@ -89,7 +89,8 @@ impl Site {
             match key.filter(|key| key.stack == self.stack) {
                 Some(key) => {
                     let running = instance.status == "Running";
-                    inside.containers.insert(instance.name, Container { key, running, config: instance.config });
+                    let whole = running || is_whole(&instance.config);
+                    inside.containers.insert(instance.name, Container { key, whole, running, config: instance.config });
                 }
                 None => {
                     inside.foreign.insert(instance.name);
@@ -98,4 +99,10 @@ impl Site {
         }
         inside
     }
+}
+
+/// Whether the creation of a stopped instance came to its end. LXD and Incus note as the last thing of a creation that
+/// templates are to be applied at the first start, and at each start and stop how the instance was.
+fn is_whole(config: &BTreeMap<String, String>) -> bool {
+    ["volatile.apply_template", "volatile.last_state.power"].iter().any(|key| config.contains_key(*key))
 }

@@ -1,4 +1,4 @@
-//! Hosts that are made anew: those that nobody can enter, and those whose cloud-init failed.
+//! What is made anew: hosts that nobody can enter or whose cloud-init failed, containers that were never finished.
 
 use super::driver::{Dice, Trouble, converge, drive, labels, listed};
 use super::files::blog;
@@ -124,4 +124,17 @@ fn no_container_starts_before_the_failed_host_of_its_old_copy_is_gone() {
 /// Whether a step comes after another one, directly or not.
 fn follows(plan: &Plan, step: usize, other: usize) -> bool {
     plan.steps[step].after.iter().any(|before| *before == other || follows(plan, *before, other))
+}
+
+#[test]
+fn a_container_whose_creation_was_interrupted_is_made_again() {
+    let mut toy = Toy::new(tenancy());
+    converge(&mut toy, &blog(), &mut Dice(1)).unwrap();
+    let container = toy.host("lxd0").unwrap().inside.containers.get_mut("hugo-0").unwrap();
+    (container.whole, container.running) = (false, false);
+    let plan = Plan::up(&blog(), &toy.look());
+    let gone = plan.steps.iter().find(|step| matches!(step.action, Action::DeleteContainer { .. })).unwrap();
+    assert!(gone.reason.contains("its creation was interrupted: it has no disk to start from"), "{}", gone.reason);
+    converge(&mut toy, &blog(), &mut Dice(1)).unwrap();
+    assert!(toy.host("lxd0").unwrap().inside.containers["hugo-0"].whole);
 }

@@ -49,7 +49,7 @@ impl Toy {
                 let address = address.and_then(|text| text.parse().ok()).ok_or("no address")?;
                 let mac = config.devices["eth0"]["hwaddr"].clone();
                 machine.cards.insert(name.clone(), (address, mac, profile));
-                let container = Container { key, running: false, config: config.config.clone() };
+                let container = Container { key, whole: true, running: false, config: config.config.clone() };
                 machine.inside.containers.insert(name.clone(), container);
             }
             Action::ConfigureContainer { host, name, config } => {

@@ -14,7 +14,7 @@ start_engine() {
             snap install lxd --channel=5.21/stable ||
             fail "snap cannot install it: is the store reachable?"
     else
-        any /lib/systemd/system/lxd.service || install_packages lxd lxd-client dnsmasq-base
+        any /lib/systemd/system/lxd.service || install_packages lxd lxd-client dnsmasq-base zstd
         systemctl start lxd.socket || fail "lxd.socket does not start"
     fi
     lxd waitready --timeout=180 </dev/null || fail "does not become ready"

@@ -109,7 +109,9 @@ fn given_floating_ips(stack: &Stack) -> Vec<SeenFloatingIp> {
         FloatingIp::Given(address) => Some(address),
         FloatingIp::No | FloatingIp::Any => None,
     });
-    given.map(|address| SeenFloatingIp { id: address.to_string(), key: None, address, port_id: None, given: false }).collect()
+    given
+        .map(|address| SeenFloatingIp { id: address.to_string(), key: None, address, port_id: None, given: false })
+        .collect()
 }
 
 /// Every address that the file writes down for something of the stack; of ranges the first and the last.

@@ -37,7 +37,7 @@ fn key(kind: Kind, name: &str) -> Key {
 fn container(name: &str, running: bool, proven: &str) -> (String, observed::Container) {
     let config =
         BTreeMap::from([(GENERATION_CONFIG.to_owned(), "g2".to_owned()), (PROVEN.to_owned(), proven.to_owned())]);
-    (name.to_owned(), observed::Container { key: key(Kind::Container, name), running, config })
+    (name.to_owned(), observed::Container { key: key(Kind::Container, name), whole: true, running, config })
 }
 
 fn member(name: &str, operating: &str) -> observed::Member {

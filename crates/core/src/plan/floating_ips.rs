@@ -124,12 +124,12 @@ fn make_way(scene: &Scene<'_>, key: &Key, port_id: Option<&str>, after: &mut Vec
                 after.push(own.clone());
             }
             Some(own) if build.touches(own) => after.push(own.clone()),
-            None if build.settled(&other.id) => after.push(former(scene, other)),
             None if given.iter().any(|(address, user)| *address == other.address && build.touches(user)) => {
                 after.extend(
                     given.iter().filter(|(address, _)| *address == other.address).map(|(_, user)| user.clone()),
                 );
             }
+            None if build.settled(&other.id) => after.push(former(scene, other)),
             Some(own) => {
                 block(key, other, &format!("is {}'s", own.label()), build);
                 free = false;

@@ -3,6 +3,7 @@
 mod anew;
 mod driver;
 mod files;
+mod floating_ips;
 mod machines;
 mod octavia;
 mod properties;

@@ -413,8 +413,9 @@ impl Serf {
                 let pause = self.config().reconnect_interval;
                 let is_rejoin = self.rejoin.ended(now, join, !reached.is_empty(), pause);
                 let is_asked_for = self.gossip_mut().joins.remove(&join).is_some();
-                // A member that tries a failed one again has been in the ring all the time, and says nothing.
-                if !reached.is_empty() && (is_rejoin || is_asked_for) {
+                // A member that tries a failed one again has been in the ring all the time, and says nothing. One that
+                // has said that it leaves does not take it back because a slow answer has come at last.
+                if !reached.is_empty() && (is_rejoin || is_asked_for) && self.leaving.is_none() {
                     self.gossip_mut().say_joined(now);
                 }
                 if is_asked_for {

@@ -3,7 +3,6 @@
 mod codec;
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
 
 use bytes::Bytes;
 
@@ -11,8 +10,7 @@ pub use codec::{decode, encode};
 
 use super::request::Request;
 use crate::wire::coordinate::Coordinate;
-use crate::wire::message::{Name, Versions};
-use crate::wire::serf::LamportTime;
+use crate::wire::serf::{LamportTime, MemberRecord};
 use crate::wire::tags::Tags;
 
 /// The most bytes that one reply may have: the members of a very large ring.
@@ -50,20 +48,8 @@ pub enum Body {
     Log(String),
 }
 
-/// A member, as clients are told of it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Member {
-    /// Who it is.
-    pub name: Name,
-    /// Where it listens.
-    pub address: SocketAddr,
-    /// What it says of itself.
-    pub tags: Tags,
-    /// `alive`, `leaving`, `left` or `failed`.
-    pub status: String,
-    /// The protocol versions that it speaks.
-    pub versions: Versions,
-}
+/// A member, as clients are told of it: `alive`, `leaving`, `left` or `failed`.
+pub type Member = MemberRecord<String>;
 
 /// What members did with a key.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

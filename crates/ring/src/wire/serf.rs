@@ -5,6 +5,7 @@
 
 mod codec;
 mod filter;
+mod record;
 
 #[cfg(test)]
 mod tests;
@@ -17,9 +18,9 @@ use bytes::Bytes;
 
 pub use codec::{decode, encode};
 pub use filter::Filter;
+pub use record::MemberRecord;
 
-use super::message::{Name, Versions};
-use super::tags::Tags;
+use super::message::Name;
 
 /// A moment of a Lamport clock: it only says what came before what.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -157,21 +158,6 @@ pub struct QueryResponse {
     pub flags: QueryFlags,
     /// The answer.
     pub payload: Bytes,
-}
-
-/// A member as another one knows it (`Member` in `serf.go`).
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct MemberRecord {
-    /// Who it is.
-    pub name: Name,
-    /// Where it listens.
-    pub address: SocketAddr,
-    /// What it says of itself.
-    pub tags: Tags,
-    /// Whether it is there (`MemberStatus`: 0 none, 1 alive, 2 leaving, 3 left, 4 failed).
-    pub status: u8,
-    /// The protocol versions that it speaks.
-    pub versions: Versions,
 }
 
 /// The key that is to be installed, used or removed.

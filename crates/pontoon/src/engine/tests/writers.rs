@@ -24,14 +24,8 @@ async fn leased(bench: &Bench, machine: &str, pid: u32, seconds: i64) {
     bench.client().create_security_group(&group).await.unwrap();
 }
 
-fn leases(bench: &Bench) -> usize {
-    bench.traces("blog").iter().filter(|text| text.starts_with("pontoon:blog:lease")).count()
-}
-
-#[tokio::test]
-async fn a_second_up_is_told_who_is_at_work() {
-    let bench = Bench::new().await;
-    let stack = example("blog", &[]);
+/// Makes the next boot slow, and tells when somebody holds the lease and has begun to write.
+fn at_work(bench: &Bench) -> Arc<Notify> {
     let slow = When::Matches { method: "POST".to_owned(), path: "/servers$".to_owned() };
     bench.cloud.world().add_fault(Fault { when: slow, then: Effect::Delay { milliseconds: 1500 }, count: 1 });
     let leased = Arc::new(Notify::new());
@@ -41,6 +35,18 @@ async fn a_second_up_is_told_who_is_at_work() {
             seen.notify_one();
         }
     });
+    leased
+}
+
+fn leases(bench: &Bench) -> usize {
+    bench.traces("blog").iter().filter(|text| text.starts_with("pontoon:blog:lease")).count()
+}
+
+#[tokio::test]
+async fn a_second_up_is_told_who_is_at_work() {
+    let bench = Bench::new().await;
+    let stack = example("blog", &[]);
+    let leased = at_work(&bench);
     let second = async {
         leased.notified().await;
         bench.up_as(&stack, Holder::elsewhere("eve", 7, LONG)).await
@@ -72,15 +78,7 @@ async fn clocks_of_operators_may_differ_by_an_hour() {
     for (first_ahead, second_ahead) in [(-hour, none), (hour, none), (none, hour), (hour, -hour)] {
         let bench = Bench::new().await;
         let stack = example("blog", &[]);
-        let slow = When::Matches { method: "POST".to_owned(), path: "/servers$".to_owned() };
-        bench.cloud.world().add_fault(Fault { when: slow, then: Effect::Delay { milliseconds: 1500 }, count: 1 });
-        let leased = Arc::new(Notify::new());
-        let seen = leased.clone();
-        bench.watch(move |attempt| {
-            if attempt.method == "POST" && attempt.url.ends_with("/ports") {
-                seen.notify_one();
-            }
-        });
+        let leased = at_work(&bench);
         let first = Holder::elsewhere("eve", 7, LONG).with_clock_ahead(first_ahead);
         let second = async {
             leased.notified().await;

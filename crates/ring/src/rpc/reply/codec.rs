@@ -7,10 +7,9 @@ use bytes::Bytes;
 use super::{Answer, Body, Event, Expected, Keys, Member, Reply};
 use crate::rpc;
 use crate::wire::coordinate::{self, Coordinate};
-use crate::wire::message::{Versions, address, address_bytes, name, nobody};
 use crate::wire::msgpack::{Reader, Writer};
 use crate::wire::serf::LamportTime;
-use crate::wire::tags::{self, Tags};
+use crate::wire::tags;
 use crate::wire::{Error, keyring};
 
 /// The most members in a reply.
@@ -131,15 +130,9 @@ fn read_body(reader: &mut Reader<'_>, expected: Expected) -> Result<Option<Body>
 fn write_members(writer: &mut Writer, members: &[Member]) {
     writer.array(members.len());
     for member in members {
-        let versions = member.versions;
-        writer.map(11).text("Addr").raw(&address_bytes(member.address.ip()));
-        writer.text("DelegateCur").unsigned(versions.delegate).text("DelegateMax").unsigned(versions.delegate_max);
-        writer.text("DelegateMin").unsigned(versions.delegate_min).text("Name").text(&member.name);
-        writer.text("Port").unsigned(member.address.port()).text("ProtocolCur").unsigned(versions.protocol);
-        writer.text("ProtocolMax").unsigned(versions.protocol_max);
-        writer.text("ProtocolMin").unsigned(versions.protocol_min).text("Status").text(&member.status);
-        writer.text("Tags");
-        tags::write(writer, &member.tags);
+        member.write(writer, |writer, status| {
+            writer.text(status);
+        });
     }
 }
 
@@ -156,29 +149,7 @@ fn read_members_reply(reader: &mut Reader<'_>) -> Result<Vec<Member>, Error> {
 }
 
 fn read_members(reader: &mut Reader<'_>) -> Result<Vec<Member>, Error> {
-    reader.list("Members", MAX_MEMBERS, |reader| {
-        let (mut who, mut status, mut tags) = (nobody(), String::new(), Tags::new());
-        let (mut ip, mut port): (&[u8], u16) = (&[], 0);
-        let mut versions = Versions::UNKNOWN;
-        reader.fields("a member", |reader, field| {
-            match field {
-                b"Name" => who = name(reader, "Name")?,
-                b"Addr" => ip = reader.raw("Addr")?,
-                b"Port" => port = reader.unsigned("Port")?,
-                b"Tags" => tags = tags::read(reader, "Tags")?,
-                b"Status" => status = reader.lossy("Status")?,
-                b"ProtocolMin" => versions.protocol_min = reader.unsigned("ProtocolMin")?,
-                b"ProtocolMax" => versions.protocol_max = reader.unsigned("ProtocolMax")?,
-                b"ProtocolCur" => versions.protocol = reader.unsigned("ProtocolCur")?,
-                b"DelegateMin" => versions.delegate_min = reader.unsigned("DelegateMin")?,
-                b"DelegateMax" => versions.delegate_max = reader.unsigned("DelegateMax")?,
-                b"DelegateCur" => versions.delegate = reader.unsigned("DelegateCur")?,
-                _ => reader.skip()?,
-            }
-            Ok(())
-        })?;
-        Ok(Member { name: who, address: address("Addr", ip, port)?, tags, status, versions })
-    })
+    reader.list("Members", MAX_MEMBERS, |reader| Member::read(reader, |reader| reader.lossy("Status")))
 }
 
 fn write_keys(writer: &mut Writer, keys: &Keys) {

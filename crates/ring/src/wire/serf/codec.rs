@@ -10,9 +10,8 @@ use super::{
     EventsAt, Filter, Join, KeyRequest, KeyResponse, LamportTime, Leave, MemberRecord, PushPull, Query, QueryFlags,
     QueryResponse, Relay, SerfMessage, UserEvent,
 };
-use crate::wire::message::{Name, Versions, address, address_bytes, name, nobody};
+use crate::wire::message::{Name, address, address_bytes, name, nobody};
 use crate::wire::msgpack::{Reader, Writer};
-use crate::wire::tags::{self, Tags};
 use crate::wire::{Error, keyring};
 
 // `messageType` in `messages.go`.
@@ -58,7 +57,9 @@ pub fn encode(message: &SerfMessage) -> Bytes {
             writer.text("Payload").raw_or_nil(&response.payload);
         }),
         SerfMessage::ConflictResponse(record) => write(CONFLICT_RESPONSE, |writer| match record {
-            Some(record) => write_record(writer, record),
+            Some(record) => record.write(writer, |writer, status| {
+                writer.unsigned(*status);
+            }),
             None => {
                 writer.nil();
             }
@@ -97,7 +98,8 @@ pub fn decode(bytes: &[u8]) -> Result<SerfMessage, Error> {
         QUERY => read_query(reader).map(SerfMessage::Query),
         QUERY_RESPONSE => read_query_response(reader).map(SerfMessage::QueryResponse),
         CONFLICT_RESPONSE if reader.nil() => Ok(SerfMessage::ConflictResponse(None)),
-        CONFLICT_RESPONSE => read_record(reader).map(|record| SerfMessage::ConflictResponse(Some(record))),
+        CONFLICT_RESPONSE => MemberRecord::read(reader, |reader| reader.unsigned("Status"))
+            .map(|record| SerfMessage::ConflictResponse(Some(record))),
         KEY_REQUEST => read_key_request(reader).map(SerfMessage::KeyRequest),
         KEY_RESPONSE => read_key_response(reader).map(SerfMessage::KeyResponse),
         RELAY => read_relay(reader).map(SerfMessage::Relay),
@@ -141,18 +143,6 @@ fn write_query(writer: &mut Writer, query: &Query) {
     writer.text("RelayFactor").unsigned(query.relay_factor);
     writer.text("SourceNode").text(query.source.as_deref().unwrap_or_default());
     writer.text("Timeout").unsigned(u64::try_from(query.timeout.as_nanos()).unwrap_or(i64::MAX as u64));
-}
-
-fn write_record(writer: &mut Writer, record: &MemberRecord) {
-    let versions = record.versions;
-    writer.map(11).text("Addr").raw(&address_bytes(record.address.ip()));
-    writer.text("DelegateCur").unsigned(versions.delegate).text("DelegateMax").unsigned(versions.delegate_max);
-    writer.text("DelegateMin").unsigned(versions.delegate_min).text("Name").text(&record.name);
-    writer.text("Port").unsigned(record.address.port()).text("ProtocolCur").unsigned(versions.protocol);
-    writer.text("ProtocolMax").unsigned(versions.protocol_max);
-    writer.text("ProtocolMin").unsigned(versions.protocol_min).text("Status").unsigned(record.status);
-    writer.text("Tags");
-    tags::write(writer, &record.tags);
 }
 
 /// A join is a leave without `Prune`.
@@ -300,30 +290,6 @@ fn read_query_response(reader: &mut Reader<'_>) -> Result<QueryResponse, Error> 
         Ok(())
     })?;
     Ok(response)
-}
-
-fn read_record(reader: &mut Reader<'_>) -> Result<MemberRecord, Error> {
-    let (mut who, mut status, mut tags) = (nobody(), 0, Tags::new());
-    let (mut ip, mut port): (&[u8], u16) = (&[], 0);
-    let mut versions = Versions::UNKNOWN;
-    reader.fields("a member", |reader, field| {
-        match field {
-            b"Name" => who = name(reader, "Name")?,
-            b"Addr" => ip = reader.raw("Addr")?,
-            b"Port" => port = reader.unsigned("Port")?,
-            b"Tags" => tags = tags::read(reader, "Tags")?,
-            b"Status" => status = reader.unsigned("Status")?,
-            b"ProtocolMin" => versions.protocol_min = reader.unsigned("ProtocolMin")?,
-            b"ProtocolMax" => versions.protocol_max = reader.unsigned("ProtocolMax")?,
-            b"ProtocolCur" => versions.protocol = reader.unsigned("ProtocolCur")?,
-            b"DelegateMin" => versions.delegate_min = reader.unsigned("DelegateMin")?,
-            b"DelegateMax" => versions.delegate_max = reader.unsigned("DelegateMax")?,
-            b"DelegateCur" => versions.delegate = reader.unsigned("DelegateCur")?,
-            _ => reader.skip()?,
-        }
-        Ok(())
-    })?;
-    Ok(MemberRecord { name: who, address: address("Addr", ip, port)?, tags, status, versions })
 }
 
 fn read_key_request(reader: &mut Reader<'_>) -> Result<KeyRequest, Error> {

@@ -5,6 +5,7 @@
 //! becomes requests). It holds ids, connections and nothing else. What should be done, in what order and whether at all
 //! is decided in the plan; neither half has an `if` about it.
 
+mod agent;
 mod cloud_init;
 mod error;
 mod host_keys;
@@ -24,6 +25,7 @@ use pontoon_core::book::{Book, Known};
 use pontoon_core::key::{Key, stack_tag};
 use tokio::sync::OnceCell;
 
+pub use agent::AgentSource;
 pub use error::{SiteError, chain};
 pub use hosts::Hosts;
 pub use patience::{Patience, until};
@@ -59,8 +61,12 @@ pub struct Site {
     pub patience: Patience,
     /// The directory that image files of the stack are relative to.
     pub directory: PathBuf,
+    /// What hosts are given as their agent.
+    pub agent: AgentSource,
     stack: String,
     book: SharedBook,
+    /// The ring's key, where this run had to draw one.
+    drawn_key: OnceCell<String>,
     /// Load balancers whose children stayed pending for longer than anything takes.
     stuck: Mutex<BTreeSet<String>>,
     /// Servers that are ACTIVE and of which Nova had no console for longer than anything takes.
@@ -99,6 +105,8 @@ impl Site {
             hosts,
             patience,
             directory,
+            agent: AgentSource::Unasked,
+            drawn_key: OnceCell::new(),
             stack: stack.to_owned(),
             book,
             stuck: Mutex::default(),

@@ -20,7 +20,7 @@ use pontoon_core::observed::{
 use pontoon_core::plan::{PROVEN, Plan, image_name};
 use pontoon_core::render;
 use pontoon_core::spec::model::{
-    Addressing, Announce, AttachChoice, Attachment, ContainerImage, Engine, FloatingIp as Wanted, HostGroup,
+    Addressing, Agent, Announce, AttachChoice, Attachment, ContainerImage, Engine, FloatingIp as Wanted, HostGroup,
     HostKeyChoice, Limits, Network, Service, Stack, Storage,
 };
 
@@ -107,6 +107,7 @@ fn stack(hosts: u32) -> Stack {
         hosts: [("lxd".to_owned(), group)].into_iter().collect(),
         services: ["a", "b", "c", "d"].map(|name| (name.to_owned(), service(share))).into_iter().collect(),
         balancers: indexmap::IndexMap::new(),
+        agent: Agent::default(),
     }
 }
 
@@ -123,6 +124,9 @@ fn in_place(stack: &Stack) -> Observed {
         Admits::TcpFrom(22, stack.hosts["lxd"].ssh_from[0]),
         Admits::TcpFrom(22, subnet.cidr),
         Admits::TcpFrom(8080, subnet.cidr),
+        Admits::TcpFrom(render::RING_PORT, subnet.cidr),
+        Admits::UdpFrom(render::RING_PORT, subnet.cidr),
+        Admits::TcpFrom(render::EXCHANGE_PORT, subnet.cidr),
     ];
     let rules = admits.into_iter().map(|admits| Rule { id: "rule".to_owned(), admits }).collect();
     seen.security_groups.push(SecurityGroup {

@@ -36,6 +36,8 @@ pub enum Kind {
     Image,
     /// The line by which a host's dnsmasq knows a container.
     DhcpHost,
+    /// The agent on a host.
+    Agent,
     /// A container.
     Container,
     /// An Octavia load balancer.
@@ -52,7 +54,7 @@ pub enum Kind {
     Monitor,
 }
 
-const KINDS: [(Kind, &str); 19] = [
+const KINDS: [(Kind, &str); 20] = [
     (Kind::Subnet, "subnet"),
     (Kind::SecurityGroup, "security-group"),
     (Kind::SecurityGroupRule, "rule"),
@@ -65,6 +67,7 @@ const KINDS: [(Kind, &str); 19] = [
     (Kind::Profile, "profile"),
     (Kind::Image, "image"),
     (Kind::DhcpHost, "dhcp-host"),
+    (Kind::Agent, "agent"),
     (Kind::Container, "container"),
     (Kind::Balancer, "balancer"),
     (Kind::VipPort, "vip-port"),

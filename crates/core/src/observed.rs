@@ -39,6 +39,24 @@ pub struct Observed {
     pub balancers: Vec<Balancer>,
     /// What lies on each host, by the host's name. A host that is missing here was not looked into.
     pub hosts: BTreeMap<String, HostView>,
+    /// The program that hosts can be given as their agent; `None` where nobody asked for it.
+    pub agent_program: Option<AgentProgram>,
+}
+
+/// What the operator's machine has to give hosts as their agent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AgentProgram {
+    /// This one.
+    Here {
+        /// SHA-256 of its content in hexadecimal.
+        sha256: String,
+        /// How long it is.
+        bytes: u64,
+        /// What it says that it is.
+        version: String,
+    },
+    /// None, for this reason.
+    Missing(String),
 }
 
 /// What the cloud can do and what this user may do.
@@ -225,6 +243,8 @@ pub enum Admits {
     TcpFrom(u16, Ipv4Net),
     /// TCP to one port from members of the same group.
     TcpFromGroup(u16),
+    /// UDP to one port from addresses.
+    UdpFrom(u16, Ipv4Net),
     /// Something else, which we did not write.
     Other(String),
 }
@@ -431,6 +451,31 @@ pub struct Inside {
     pub containers: BTreeMap<String, Container>,
     /// Names of containers that do not carry one.
     pub foreign: BTreeSet<String>,
+    /// What there is of the agent.
+    pub agent: Agent,
+}
+
+/// What of the agent lies on a host: each thing as SHA-256 of its content in hexadecimal, where it is there.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Agent {
+    /// The program.
+    pub program: Option<String>,
+    /// Its settings.
+    pub settings: Option<String>,
+    /// Its systemd unit.
+    pub unit: Option<String>,
+    /// The picture of the stack that it has.
+    pub picture: Option<String>,
+    /// The key that the ring is sealed with: a hash that tells one from another, and nothing of the key.
+    pub ring_key: Option<String>,
+    /// Whether it runs.
+    pub running: bool,
+}
+
+impl Agent {
+    /// What is observed of a host without any.
+    pub const NONE: Self =
+        Self { program: None, settings: None, unit: None, picture: None, ring_key: None, running: false };
 }
 
 /// A profile as it stands.

@@ -17,6 +17,7 @@
 //! leaving     containers that go, or give way to a new one
 //! pairs       what each host's port lets through
 //! containers  profiles, images, DHCP hosts, containers
+//! agents      the program on each host, and the ring's key
 //! rolling     containers that are replaced one after another, while the others serve
 //! surplus     what carries a key of the stack and is wanted no more
 //! preflight   what is missing before the first write, all named at once
@@ -28,6 +29,7 @@
 
 mod action;
 mod addresses;
+mod agents;
 mod attach;
 mod balancers;
 mod build;
@@ -53,7 +55,8 @@ use std::net::Ipv4Addr;
 use serde::Serialize;
 
 pub use action::{
-    Action, BalancerParts, Claim, HostKeySource, ListenerParts, MemberParts, MonitorParts, PoolParts, Write,
+    Action, AgentFile, BalancerParts, Claim, HostKeySource, KeySource, ListenerParts, MemberParts, MonitorParts,
+    PoolParts, Then, Write,
 };
 pub use attach::PAIR_LIMIT;
 pub use containers::{PROVEN, image_name};
@@ -61,7 +64,7 @@ pub use ways::{LOGIN, Way, ways};
 
 use crate::address::Mac;
 use crate::key::{Key, Kind};
-use crate::observed::{ExternalNetwork, HostView, Inside, Network, Observed, Port, Server, Subnet};
+use crate::observed::{Agent, ExternalNetwork, HostView, Inside, Network, Observed, Port, Server, Subnet};
 use crate::spec::model::{Attachment, Stack};
 use build::Builder;
 
@@ -173,6 +176,7 @@ impl Plan {
         containers::plan(&scene, &fates, &mut build);
         balancers::plan_joining(&scene, &mut build);
         rolling::plan(&scene, &fates, &mut build);
+        agents::plan(&scene, &mut build);
         surplus::plan(&scene, &mut build);
         network::restore(&scene, &mut build);
         preflight::quotas(&scene, &mut build);
@@ -242,6 +246,7 @@ static NOTHING: Inside = Inside {
     dhcp_hosts: BTreeMap::new(),
     containers: BTreeMap::new(),
     foreign: BTreeSet::new(),
+    agent: Agent::NONE,
 };
 
 impl<'a> Scene<'a> {

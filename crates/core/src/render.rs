@@ -1,13 +1,15 @@
 //! Every document that is handed to a machine: the user-data of a host, the line by which its dnsmasq knows a
 //! container, the profile of a service and the configuration of a container.
 //!
-//! [`host`] and [`dnsmasq`] speak to the VM, [`profile`] and [`container`] to the engine on it. All of them are
+//! [`host`] and [`dnsmasq`] speak to the VM, [`profile`] and [`container`] to the engine on it, [`agent`] to the
+//! program that speaks for all of them. All of them are
 //! functions of their arguments: what a document says is decided before, in the plan. Nothing here knows how a
 //! document travels, nor reads one back.
 //!
 //! Who reads a document decides its form. cloud-init and netplan read YAML 1.1, in which `on`, `0644` and
 //! `52:54:00:12:34:56` are a boolean and two numbers; [`yaml`] quotes them.
 
+mod agent;
 mod container;
 mod dnsmasq;
 mod host;
@@ -16,6 +18,12 @@ mod yaml;
 
 use crate::spec::model::Engine;
 
+pub use agent::{
+    AGENT_DNS_PORT, AGENT_KEYRING, AGENT_PICTURE, AGENT_PROGRAM, AGENT_PROGRAM_DIRECTORY, AGENT_SEEDS, AGENT_SERVICE,
+    AGENT_SETTINGS, AGENT_STATE_DIRECTORY, AGENT_UNIT, AGENT_USER, ANNOUNCE_DIRECTORY, ANNOUNCE_IN_CONTAINER,
+    AgentDocument, EXCHANGE_PORT, PROGRAM_IN_CONTAINER, Picture, PictureBalancer, PictureContainer, PictureHost,
+    RING_PORT, agent_picture, agent_settings, agent_unit, keyring,
+};
 pub use container::{ContainerDocument, InstanceConfig, container, generation, limits};
 pub use dnsmasq::{DHCP_HOSTS_DIRECTORY, dhcp_host};
 pub use host::{HostDocument, HostKey, Login, host_user_data, with_host_key};
@@ -33,6 +41,9 @@ pub const KEY_CONFIG: &str = "user.pontoon.key";
 
 /// The configuration key under which an engine keeps a container's [`generation`].
 pub const GENERATION_CONFIG: &str = "user.pontoon.generation";
+
+/// The configuration key under which a container notes its address, for whoever on the host speaks for it.
+pub const ADDRESS_CONFIG: &str = "user.pontoon.address";
 
 /// The configuration key under which a profile keeps what its service tells the others, as JSON.
 pub const ANNOUNCE_CONFIG: &str = "user.pontoon.announce";

@@ -13,7 +13,7 @@ use pontoon_core::render::{
     ContainerDocument, DHCP_HOSTS_DIRECTORY, HostDocument, HostKey, Login, container, dhcp_host, host_user_data,
     with_host_key,
 };
-use pontoon_core::spec::model::{Addressing, Attachment, ContainerImage, Engine, Limits, Storage};
+use pontoon_core::spec::model::{Addressing, Attachment, ContainerImage, Engine, Install, Limits, Storage};
 use serde_json::Value;
 
 #[test]
@@ -209,6 +209,7 @@ fn hosts() -> Vec<(String, String)> {
         engine: Engine::Lxd,
         storage: Storage::Dir,
         login: Login { user: "pontoon".into(), public_key: "ssh-ed25519 AAAA it's: #me".into() },
+        agent: Install::Yes,
     };
     let key =
         HostKey { private: "-----BEGIN KEY-----\nYQ==\n-----END KEY-----\n".into(), public: "ssh-ed25519 B".into() };
@@ -217,6 +218,7 @@ fn hosts() -> Vec<(String, String)> {
         storage: Storage::Zfs,
         gateway: None,
         nameservers: Vec::new(),
+        agent: Install::No,
         ..plain.clone()
     };
     vec![("plain".into(), host_user_data(&plain)), ("bare".into(), with_host_key(&host_user_data(&bare), &key))]
@@ -246,6 +248,7 @@ fn network_configs() -> Vec<(String, String)> {
             image: ContainerImage::File { path: "image".into(), fingerprint: "0".into() },
             user_data: None,
             limits: Limits::default(),
+            agent: Install::Yes,
         });
         (format!("{attachment} {addressing:?}"), instance.config["cloud-init.network-config"].clone())
     })

@@ -282,6 +282,9 @@ pub(crate) struct StackOptions {
     /// The private ssh key that opens the hosts [default: the ssh agent's, then ~/.ssh/id_*]
     #[arg(long, value_name = "FILE")]
     pub(crate) identity: Option<PathBuf>,
+    /// The program that hosts get as their agent: one for their processor, best a static one [default: this program]
+    #[arg(long, value_name = "FILE", env = "PONTOON_AGENT_PROGRAM")]
+    pub(crate) agent_program: Option<PathBuf>,
 }
 
 /// How fast and how patiently a plan is carried out.

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use pontoon_cloud::openstack::{self, Client, Options, config};
-use pontoon_cloud::site::{Outside, Patience, Site};
+use pontoon_cloud::site::{AgentSource, Outside, Patience, Site};
 use pontoon_cloud::ssh::{BoxIo, Identity, SshError, dial_tcp};
 
 use crate::embedded::{self, Home, Published, Running};
@@ -32,6 +32,8 @@ pub(crate) struct Wanted<'a> {
     pub(crate) cloud: &'a str,
     /// A private key that the user names.
     pub(crate) identity: Option<&'a Path>,
+    /// The program that hosts get as their agent, where it is not this one.
+    pub(crate) agent_program: Option<&'a Path>,
     /// How long one step may take.
     pub(crate) step_limit: Option<Duration>,
     /// The directory that image files are relative to.
@@ -55,8 +57,22 @@ pub(crate) async fn connect(wanted: Wanted<'_>) -> Result<Connected, Failure> {
     if let Some(step) = wanted.step_limit {
         patience.step = step;
     }
-    let site = Site::new(wanted.stack, client, identities, outside, patience, wanted.directory);
+    let mut site = Site::new(wanted.stack, client, identities, outside, patience, wanted.directory);
+    site.agent = agent_program(wanted.agent_program)?;
     Ok(Connected { site: Arc::new(site), embedded })
+}
+
+/// What hosts get as their agent: the file that the user names, else this very program.
+fn agent_program(named: Option<&Path>) -> Result<AgentSource, Failure> {
+    let version = env!("CARGO_PKG_VERSION");
+    match named {
+        Some(path) => AgentSource::read(path, version).map_err(|error| {
+            Failure::new(format!("cannot read the program for agents `{}`", path.display())).caused_by(&error)
+        }),
+        // Not by its name: another file may have taken that meanwhile.
+        None => Ok(AgentSource::read(Path::new("/proc/self/exe"), version)
+            .unwrap_or_else(|error| AgentSource::Missing(format!("this program cannot be read ({error})")))),
+    }
 }
 
 /// A client of a cloud, as the standard clients would find it.

@@ -89,6 +89,14 @@ pub enum SiteError {
         /// What came of it last.
         last: String,
     },
+    /// The program does not run on a host. The one that was there before is still in its place.
+    #[error("the program for agents does not run on host `{host}`: {output}")]
+    AgentProgram {
+        /// The host.
+        host: String,
+        /// What it said.
+        output: String,
+    },
     /// Children of a load balancer stay pending. The next plan replaces it.
     #[error("{what} stays {status} though its load balancer is settled")]
     Stuck {
@@ -142,6 +150,10 @@ impl SiteError {
             )),
             Self::Ssh(error) => error.hint(),
             Self::Identity(error) => error.hint(),
+            Self::AgentProgram { .. } => Some(
+                "it was built for newer systems or another processor: `cargo xtask build-static` makes one that runs on any Linux; run that one, or name it with --agent-program"
+                    .to_owned(),
+            ),
             Self::Deadline { .. } => Some("run the same command again: it goes on where this one stopped".to_owned()),
             Self::Silent { name, .. } => Some(format!(
                 "`pontoon exec {name} -- ss -ltn` shows what listens there; the embedded cloud runs no programs and knows a port only from a command line in the user-data, such as `--port 8080`"

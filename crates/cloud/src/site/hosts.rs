@@ -129,7 +129,7 @@ impl Hosts {
     }
 
     /// A host's own address on the network.
-    fn own_address(&self, host: &str) -> Result<Ipv4Addr, SiteError> {
+    pub(super) fn own_address(&self, host: &str) -> Result<Ipv4Addr, SiteError> {
         self.address(&Key::new(&self.stack, Kind::Port, host))
     }
 
@@ -159,7 +159,18 @@ impl Hosts {
 
     /// Runs a command on a host and returns what it printed; anything but success is an error.
     pub async fn run(&self, host: &str, command: &str, stdin: &[u8]) -> Result<String, SiteError> {
-        let (status, text) = self.try_run(host, command, stdin).await?;
+        self.run_for(host, command, stdin, COMMAND_LIMIT).await
+    }
+
+    /// The same, for a command that may take longer than most.
+    pub(super) async fn run_for(
+        &self,
+        host: &str,
+        command: &str,
+        stdin: &[u8],
+        limit: Duration,
+    ) -> Result<String, SiteError> {
+        let (status, text) = self.try_run_for(host, command, stdin, limit).await?;
         if status.success() {
             return Ok(text);
         }
@@ -173,7 +184,17 @@ impl Hosts {
         command: &str,
         stdin: &[u8],
     ) -> Result<(ExitStatus, String), SiteError> {
-        let output = self.session(host).await?.exec(command, stdin, COMMAND_LIMIT).await?;
+        self.try_run_for(host, command, stdin, COMMAND_LIMIT).await
+    }
+
+    async fn try_run_for(
+        &self,
+        host: &str,
+        command: &str,
+        stdin: &[u8],
+        limit: Duration,
+    ) -> Result<(ExitStatus, String), SiteError> {
+        let output = self.session(host).await?.exec(command, stdin, limit).await?;
         let text = if output.stdout.is_empty() && !output.status.success() { output.stderr } else { output.stdout };
         Ok((output.status, String::from_utf8_lossy(&text).into_owned()))
     }

@@ -2,6 +2,7 @@
 //!
 //! One request a kind, filtered by the service, all at once; none for each object. Hosts are looked into side by side.
 
+mod agent;
 mod balancers;
 mod inside;
 mod network;
@@ -47,6 +48,7 @@ impl Site {
         )?;
         let mut seen = together(project, network, compute, balancers);
         self.book.replace(seen.book());
+        seen.agent_program = self.agent.facts();
         seen.hosts = self.look_into(stack, &seen.servers).await;
         if boots(stack, &seen) {
             seen.catalogue = self.catalogue(stack).await?;

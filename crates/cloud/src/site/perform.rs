@@ -3,6 +3,7 @@
 //! Every create writes its key in the same request, so that a crash right after it leaves nothing nameless. What is gone
 //! already counts as deleted.
 
+mod agents;
 mod balancers;
 mod compute;
 mod containers;
@@ -13,6 +14,7 @@ use pontoon_core::plan::{Action, Step};
 
 use super::{Site, SiteError, Waiting};
 use crate::openstack;
+use agents::Gifts;
 
 impl Site {
     /// Does what a step says and waits until it is so; `waiting` is told what for.
@@ -52,6 +54,11 @@ impl Site {
             Action::ImportImage { host, image } => self.import_image(key, host, image, waiting).await,
             Action::PutDhcpHost { host, name, line } => self.put_dhcp_host(host, name, line).await,
             Action::RemoveDhcpHost { host, name } => self.remove_dhcp_host(host, name).await,
+            Action::PutAgent { host, program, files, key, others, then } => {
+                let gifts = Gifts { program: program.as_deref(), files, key: key.as_ref(), others, then: *then };
+                self.put_agent(host, gifts, waiting).await
+            }
+            Action::RemoveAgent { host } => self.remove_agent(host).await,
             Action::CreateContainer { host, name, image, config } => {
                 self.create_container(host, name, image, config).await
             }

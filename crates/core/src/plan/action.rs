@@ -79,6 +79,18 @@ pub enum Action {
     PutDhcpHost { host: String, name: String, line: String },
     /// Make a host's dnsmasq forget a container.
     RemoveDhcpHost { host: String, name: String },
+    /// Give a host the agent or what of it is missing, and have it run with that. `program` is the hash of the program
+    /// to push, `others` are the hosts whose addresses it is told as places where the ring may be.
+    PutAgent {
+        host: String,
+        program: Option<String>,
+        files: Vec<AgentFile>,
+        key: Option<KeySource>,
+        others: Vec<String>,
+        then: Then,
+    },
+    /// Take the agent off a host.
+    RemoveAgent { host: String },
     /// Make a container, stopped.
     CreateContainer { host: String, name: String, image: ContainerImage, config: Box<InstanceConfig> },
     /// Change a container's configuration while it runs; an empty value removes a key.
@@ -129,6 +141,33 @@ pub enum Action {
     DeleteSecurityGroup { id: String },
     /// Remove a server group.
     DeleteServerGroup { id: String },
+}
+
+/// A file of an agent's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AgentFile {
+    /// Where it lies on the host.
+    pub path: String,
+    /// All of it.
+    pub content: String,
+}
+
+/// Where a host gets the ring's key from. The key itself is in no plan.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum KeySource {
+    /// Nobody has one yet: the run draws one, the same for all hosts.
+    Drawn,
+    /// From another host.
+    Host(String),
+}
+
+/// What makes an agent take up what it was given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Then {
+    /// It ends and begins anew, and is ready before the step is over.
+    Restart,
+    /// It reads the picture again.
+    Reload,
 }
 
 /// Where the ssh host key of a new server comes from.

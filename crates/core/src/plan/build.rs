@@ -82,6 +82,12 @@ impl Builder {
         self.plan.attachment = Some((attachment, reason.into()));
     }
 
+    /// How containers pass port security, and why so, in words.
+    pub(super) fn chosen_attachment(&self) -> (String, String) {
+        let chosen = self.plan.attachment.as_ref();
+        chosen.map(|(attachment, reason)| (attachment.to_string(), reason.clone())).unwrap_or_default()
+    }
+
     pub(super) fn places(&mut self, places: Vec<Place>) {
         self.plan.places = places;
     }

@@ -232,6 +232,7 @@ fn document(scene: &Scene<'_>, place: &Place, service: &Service) -> ContainerDoc
         image: service.image.clone(),
         user_data: service.user_data.clone(),
         limits: service.limits.clone(),
+        agent: scene.stack.agent.install,
     }
 }
 

@@ -254,6 +254,7 @@ fn document(scene: &Scene<'_>, hosts: &HostGroup, host: &str, public_key: &str) 
         engine: hosts.engine,
         storage: hosts.storage,
         login: render::Login { user: LOGIN.to_owned(), public_key: public_key.to_owned() },
+        agent: scene.stack.agent.install,
     }
 }
 

@@ -9,6 +9,8 @@ use super::providers::Guard;
 use super::{Action, Builder, Scene, Verb};
 use crate::key::{Key, Kind};
 use crate::observed::{Admits, PoolsBefore};
+use crate::render::{EXCHANGE_PORT, RING_PORT};
+use crate::spec::model::Install;
 
 /// Plans the allocation pool and the security groups with their rules.
 pub(super) fn plan(scene: &Scene<'_>, build: &mut Builder) {
@@ -91,6 +93,7 @@ pub(super) fn security_groups(scene: &Scene<'_>) -> BTreeMap<Key, BTreeSet<Admit
             // The jump host opens the connections to the others.
             admits.insert(Admits::TcpFrom(22, scene.ground.subnet.cidr.trunc()));
         }
+        admits.extend(ring(scene));
         let ports =
             scene.stack.services.values().filter(|service| service.hosts == *name).filter_map(|service| service.port);
         admits.extend(ports.map(|port| Admits::TcpFrom(port, scene.ground.subnet.cidr.trunc())));
@@ -107,6 +110,21 @@ pub(super) fn security_groups(scene: &Scene<'_>) -> BTreeMap<Key, BTreeSet<Admit
         }
     }
     groups
+}
+
+/// How members of the ring reach the agents: those on the stack's other hosts, whose addresses nobody knows before they
+/// are made, and whom the file lets in. The ring's key keeps everybody else out.
+fn ring(scene: &Scene<'_>) -> Vec<Admits> {
+    let agent = &scene.stack.agent;
+    if agent.install == Install::No {
+        return Vec::new();
+    }
+    let others = (scene.ground.hosts.len() > 1).then_some(scene.ground.subnet.cidr);
+    let from = others.iter().chain(&agent.ring_from).map(Ipv4Net::trunc);
+    from.flat_map(|from| {
+        [Admits::TcpFrom(RING_PORT, from), Admits::UdpFrom(RING_PORT, from), Admits::TcpFrom(EXCHANGE_PORT, from)]
+    })
+    .collect()
 }
 
 fn security_group(scene: &Scene<'_>, key: &Key, wanted: &BTreeSet<Admits>, build: &mut Builder) {
@@ -160,6 +178,8 @@ fn describe(admits: &Admits) -> String {
         Admits::TcpFrom(port, from) if *from == everybody => format!("tcp {port} from anywhere"),
         Admits::TcpFrom(port, from) => format!("tcp {port} from {from}"),
         Admits::TcpFromGroup(port) => format!("tcp {port} from the group itself"),
+        Admits::UdpFrom(port, from) if *from == everybody => format!("udp {port} from anywhere"),
+        Admits::UdpFrom(port, from) => format!("udp {port} from {from}"),
         Admits::Other(what) => what.clone(),
     }
 }

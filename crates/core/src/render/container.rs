@@ -19,9 +19,12 @@ use sha2::{Digest, Sha256};
 
 use crate::address::Mac;
 use crate::key::Key;
-use crate::spec::model::{Addressing, Attachment, ContainerImage, Limits};
+use crate::spec::model::{Addressing, Attachment, ContainerImage, Install, Limits};
 
-use super::{BRIDGE, CONTAINER_NIC, GENERATION_CONFIG, KEY_CONFIG};
+use super::{
+    ADDRESS_CONFIG, AGENT_PROGRAM_DIRECTORY, ANNOUNCE_DIRECTORY, ANNOUNCE_IN_CONTAINER, BRIDGE, CONTAINER_NIC,
+    GENERATION_CONFIG, KEY_CONFIG, PROGRAM_IN_CONTAINER,
+};
 use network::Way;
 
 /// What is to be known to create a container.
@@ -58,6 +61,8 @@ pub struct ContainerDocument {
     pub user_data: Option<String>,
     /// What it may use.
     pub limits: Limits,
+    /// Whether it can speak for itself to an agent on its host.
+    pub agent: Install,
 }
 
 /// The part of an instance that a request to create or to change it carries.
@@ -83,6 +88,7 @@ pub fn container(document: &ContainerDocument) -> InstanceConfig {
     let mut config = BTreeMap::from([
         (KEY_CONFIG.to_owned(), document.key.to_string()),
         (GENERATION_CONFIG.to_owned(), generation.clone()),
+        (ADDRESS_CONFIG.to_owned(), document.address.to_string()),
         (keys.network_config().to_owned(), network::config(document, way)),
     ]);
     if let Some(boothook) = network::boothook(document, way) {
@@ -97,10 +103,28 @@ pub fn container(document: &ContainerDocument) -> InstanceConfig {
     InstanceConfig {
         description: format!("Service {} of the stack {}", document.service, document.stack),
         config,
-        devices: BTreeMap::from([(CONTAINER_NIC.to_owned(), card(document))]),
+        devices: devices(document),
         profiles: vec!["default".to_owned(), document.service.clone()],
         generation,
     }
+}
+
+fn devices(document: &ContainerDocument) -> BTreeMap<String, BTreeMap<String, String>> {
+    let mut devices = BTreeMap::from([(CONTAINER_NIC.to_owned(), card(document))]);
+    if document.agent == Install::Yes {
+        let own = format!("{ANNOUNCE_DIRECTORY}/{}", document.name);
+        devices.insert("announce".to_owned(), shared(&own, ANNOUNCE_IN_CONTAINER));
+        devices.insert("program".to_owned(), shared(AGENT_PROGRAM_DIRECTORY, PROGRAM_IN_CONTAINER));
+    }
+    devices
+}
+
+/// A directory of the host that the container sees and cannot write to. Below `/dev`, where LXD has its own socket: systemd
+/// lays an empty `/run` over what was mounted there before. A container starts without it too.
+fn shared(source: &str, path: &str) -> BTreeMap<String, String> {
+    [("type", "disk"), ("source", source), ("path", path), ("readonly", "true"), ("required", "false")]
+        .map(|(key, value)| (key.to_owned(), value.to_owned()))
+        .into()
 }
 
 /// The configuration keys by which an engine limits a container; they change while it runs.

@@ -14,9 +14,9 @@ use ipnet::Ipv4Net;
 use serde_json::{Value, json};
 
 use crate::address::Mac;
-use crate::spec::model::{Engine, Storage};
+use crate::spec::model::{Engine, Install, Storage};
 
-use super::{DHCP_HOSTS_DIRECTORY, dnsmasq, yaml};
+use super::{AGENT_USER, DHCP_HOSTS_DIRECTORY, dnsmasq, yaml};
 
 /// What a host is told about itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,6 +41,8 @@ pub struct HostDocument {
     pub storage: Storage,
     /// Who logs in to drive the engine.
     pub login: Login,
+    /// Whether it is to have an agent.
+    pub agent: Install,
 }
 
 /// The account by which a host is driven.
@@ -76,17 +78,8 @@ const SCRIPT_PATH: &str = "/usr/local/sbin/pontoon-host";
 
 /// The user-data of a host: `#cloud-config` and YAML 1.1.
 pub fn host_user_data(document: &HostDocument) -> String {
-    let Login { user, public_key } = &document.login;
     let config = json!({
-        // The image's own user stays: the Nova key pair opens it when ours is lost.
-        "users": ["default", {
-            "name": user,
-            "gecos": "Pontoon",
-            "shell": "/bin/bash",
-            "lock_passwd": true,
-            "sudo": "ALL=(ALL) NOPASSWD:ALL",
-            "ssh_authorized_keys": [public_key],
-        }],
+        "users": users(document),
         "ssh_pwauth": false,
         // The console is where the host key is learned from, unless one is handed in. One key is enough, and Ed25519 is
         // made in no time; those of the image go in either case.
@@ -97,6 +90,33 @@ pub fn host_user_data(document: &HostDocument) -> String {
         "runcmd": [[SCRIPT_PATH]],
     });
     format!("#cloud-config\n# {} of the stack {}\n{}", document.name, document.stack, yaml::document(&config))
+}
+
+fn users(document: &HostDocument) -> Vec<Value> {
+    let Login { user, public_key } = &document.login;
+    // The image's own user stays: the Nova key pair opens it when ours is lost.
+    let mut users = vec![
+        json!("default"),
+        json!({
+            "name": user,
+            "gecos": "Pontoon",
+            "shell": "/bin/bash",
+            "lock_passwd": true,
+            "sudo": "ALL=(ALL) NOPASSWD:ALL",
+            "ssh_authorized_keys": [public_key],
+        }),
+    ];
+    if document.agent == Install::Yes {
+        users.push(json!({
+            "name": AGENT_USER,
+            "gecos": "Agent of Pontoon",
+            "shell": "/usr/sbin/nologin",
+            "lock_passwd": true,
+            "system": true,
+            "no_create_home": true,
+        }));
+    }
+    users
 }
 
 /// The user-data of a host with the ssh host key that it is to use, where the cloud has no console to read a generated

@@ -12,7 +12,7 @@ use indexmap::IndexMap;
 
 use super::diagnostic::{Diagnostic, Located, Place, Report, listed, nearest};
 use super::model::{
-    Announce, Balancer, FloatingIp, HostGroup, Limits, MonitoringPoint, Network, Protocol, Service, Stack,
+    Agent, Announce, Balancer, FloatingIp, HostGroup, Limits, MonitoringPoint, Network, Protocol, Service, Stack,
 };
 use super::reader::{Named, Read};
 use super::{Files, raw};
@@ -26,7 +26,7 @@ pub(super) fn check(file: raw::File, files: &dyn Files, report: &Report) -> Resu
     addresses::check(&file, report);
     check_references(&file, report);
     check_doors(&file, report);
-    let raw::File { stack, cloud, network, hosts, services, balancers } = file;
+    let raw::File { stack, cloud, network, hosts, services, balancers, install, ring_from } = file;
     // Read before anything is given up, so that the errors of all files are reported.
     let services: Vec<Result<_, Reported>> =
         services.into_iter().map(|(name, raw)| service(name, raw, &hosts, files, report)).collect();
@@ -52,6 +52,7 @@ pub(super) fn check(file: raw::File, files: &dyn Files, report: &Report) -> Resu
             .map(|(name, raw)| balancer(raw.value, &services).map(|balancer| (name, balancer)))
             .collect::<Result<_, _>>()?,
         services,
+        agent: Agent { install: given(install)?, ring_from: list(ring_from)? },
     };
     for service in stack.services.values_mut() {
         if let Some(group) = stack.hosts.get(&service.hosts) {
@@ -174,7 +175,11 @@ fn balancer(raw: raw::Balancer, services: &IndexMap<String, Service>) -> Result<
     let monitored = || {
         services.get(&service)?.announce.monitor.iter().find_map(|point| match point {
             MonitoringPoint::Http(path) => Some(path.clone()),
-            MonitoringPoint::Tcp(_) | MonitoringPoint::Metrics(_) => None,
+            MonitoringPoint::Tcp(_)
+            | MonitoringPoint::Metrics(_)
+            | MonitoringPoint::Exec(_)
+            | MonitoringPoint::Unit(_)
+            | MonitoringPoint::CloudInit => None,
         })
     };
     let root = || (protocol == Protocol::Http).then(|| "/".to_owned());

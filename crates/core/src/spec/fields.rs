@@ -31,6 +31,8 @@ pub(super) enum Shape {
     WholeOrText(&'static str),
     /// One of these words.
     Choice(&'static [&'static str]),
+    /// One of these truths.
+    Flag(&'static [bool]),
     /// `true`, `false` or an address.
     FloatingIp,
     /// Any number of the same.
@@ -65,6 +67,7 @@ pub(super) const ENGINE: &[&str] = &["lxd", "incus"];
 pub(super) const STORAGE: &[&str] = &["dir", "btrfs", "zfs"];
 pub(super) const HOST_KEY: &[&str] = &["auto", "console", "injected"];
 pub(super) const PROTOCOL: &[&str] = &["http", "tcp"];
+pub(super) const INSTALL: &[&str] = &["true", "false"];
 pub(super) const METHOD: &[&str] = &["round-robin", "least-connections", "source-ip", "source-ip-port"];
 
 const fn field(name: &'static str, shape: Shape, presence: Presence, about: &'static str) -> Field {
@@ -100,6 +103,17 @@ pub(super) static FILE: &[Field] = &[
         "Services by name. The containers of a service `hugo` are `hugo-0`, `hugo-1`, ….",
     ),
     field("balancers", Shape::Named(BALANCER), Optional, "Octavia load balancers by name."),
+    field("agent", Shape::Table(AGENT), Optional, "The agents on the hosts, by which services find each other."),
+];
+
+static AGENT: &[Field] = &[
+    field("install", Shape::Flag(&[true, false]), Default("true"), "Whether each host gets an agent."),
+    field(
+        "ring_from",
+        Shape::List(&Shape::Text(CIDR)),
+        Default("[]"),
+        "From where others than the stack's own hosts may join the ring, which its key allows them.",
+    ),
 ];
 
 static NETWORK: &[Field] = &[
@@ -205,6 +219,9 @@ pub(super) static MONITORING_POINT: &[Field] = &[
     field("http", Shape::Text(PATH), Optional, "A path that answers HTTP with success."),
     field("tcp", PORT, Optional, "A TCP port that accepts connections."),
     field("metrics", Shape::Text(PATH), Optional, "A path where metrics are read."),
+    field("exec", Shape::List(&Shape::Text(TEXT)), Optional, "A command in the container that ends with 0, in words."),
+    field("unit", Shape::Text(TEXT), Optional, "A systemd unit of the container that is active."),
+    field("cloud-init", Shape::Flag(&[true]), Optional, "`true`: cloud-init of the container has ended clean."),
 ];
 
 static BALANCER: &[Field] = &[

@@ -24,6 +24,27 @@ pub struct Stack {
     pub services: IndexMap<String, Service>,
     /// Balancers in front of services.
     pub balancers: IndexMap<String, Balancer>,
+    /// The agents on the hosts.
+    pub agent: Agent,
+}
+
+/// The agents, one on each host, and the ring that they are.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Agent {
+    /// Whether hosts have one.
+    pub install: Install,
+    /// Who else may join the ring, beside the stack's own hosts; the ring's key is asked for in any case.
+    pub ring_from: Vec<Ipv4Net>,
+}
+
+/// Whether hosts have an agent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Install {
+    /// Each has one.
+    #[default]
+    Yes,
+    /// None has one; one that is there is taken away.
+    No,
 }
 
 /// The network that hosts and containers share.
@@ -242,8 +263,14 @@ pub enum MonitoringPoint {
     Http(String),
     /// A TCP port that accepts connections.
     Tcp(u16),
-    /// A path where metrics are read.
+    /// A path where metrics are read; it is no check.
     Metrics(String),
+    /// A command in the container that ends with 0: its words.
+    Exec(Vec<String>),
+    /// A systemd unit of the container that is active.
+    Unit(String),
+    /// cloud-init of the container has ended clean.
+    CloudInit,
 }
 
 /// An Octavia load balancer in front of one service.

@@ -4,10 +4,11 @@ use std::net::Ipv4Addr;
 
 use ipnet::Ipv4Net;
 
-use super::diagnostic::{Diagnostic, Located, Place, Report};
+use super::diagnostic::{Diagnostic, Located, Place, Report, listed};
 use super::fields::{self, FILE, MONITORING_POINT, MOST_HOSTS, MOST_REPLICAS};
 use super::model::{
-    Addressing, AttachChoice, Attachment, Engine, FloatingIp, HostKeyChoice, Method, MonitoringPoint, Protocol, Storage,
+    Addressing, AttachChoice, Attachment, Engine, FloatingIp, HostKeyChoice, Install, Method, MonitoringPoint,
+    Protocol, Storage,
 };
 use super::reader::{Named, Read, Table, Unfit};
 use super::scalars::{
@@ -24,6 +25,8 @@ pub(super) struct File {
     pub(super) hosts: Named<HostGroup>,
     pub(super) services: Named<Service>,
     pub(super) balancers: Named<Balancer>,
+    pub(super) install: Read<Install>,
+    pub(super) ring_from: Read<Vec<Located<Ipv4Net>>>,
 }
 
 pub(super) struct Network {
@@ -78,13 +81,21 @@ pub(super) struct Balancer {
 pub(super) fn read(root: &Node, report: &Report) -> File {
     let start = Place::new(root.place.source(), 0, 0);
     let table = Table::open(root, &start, "the file".to_owned(), FILE, report);
-    table.read_with(|table| File {
-        stack: table.scalar("stack", text),
-        cloud: table.scalar("cloud", cloud),
-        network: table.table("network", network),
-        hosts: table.named("hosts", "host group", host_group),
-        services: table.named("services", "service", service),
-        balancers: table.named("balancers", "balancer", balancer),
+    table.read_with(|table| {
+        let (install, ring_from) = table.table("agent", |agent| {
+            let install = choice(fields::INSTALL, &[Install::Yes, Install::No]);
+            (agent.scalar("install", install), agent.scalars("ring_from", cidr))
+        });
+        File {
+            stack: table.scalar("stack", text),
+            cloud: table.scalar("cloud", cloud),
+            network: table.table("network", network),
+            hosts: table.named("hosts", "host group", host_group),
+            services: table.named("services", "service", service),
+            balancers: table.named("balancers", "balancer", balancer),
+            install,
+            ring_from,
+        }
     })
 }
 
@@ -161,25 +172,46 @@ fn read_monitoring_point(node: &Node, what: &str, report: &Report) -> Option<Mon
     let what = format!("a monitoring point in {what}");
     let table = Table::open(node, &node.place, what.clone(), MONITORING_POINT, report);
     let mut points: Vec<Option<MonitoringPoint>> = table.read_with(|table| {
-        let read = |name| match table.scalar(name, |scalar| monitoring_point(name, scalar)) {
-            Read::Absent => None,
-            Read::Wrong => Some(None),
-            Read::Is(point) => Some(Some(point.value)),
+        let read = |name| match name {
+            "exec" => value(table.scalars(name, text)).map(|words| words.map(|words| command(&words))),
+            _ => value(table.scalar(name, |scalar| monitoring_point(name, scalar))),
         };
         MONITORING_POINT.iter().filter_map(|field| read(field.name)).collect()
     });
     if points.len() == 1 {
-        return points.pop().flatten();
+        let point = points.pop().flatten();
+        if !matches!(&point, Some(MonitoringPoint::Exec(words)) if words.is_empty()) {
+            return point;
+        }
+        report.error(|| {
+            Diagnostic::error(&node.place, format!("{what} runs no command"))
+                .expected("a list of the command and its arguments")
+                .hint("write `{exec: [/usr/local/bin/check, argument]}`")
+        });
+        return None;
     }
     // What is no table, or holds an unknown field, has been reported already.
     if matches!(&node.value, super::tree::Value::Map(map) if map.len() == points.len()) {
         report.error(|| {
             Diagnostic::error(&node.place, format!("{what} is {} things at once", points.len()))
-                .expected("exactly one of `http`, `tcp`, `metrics`")
+                .expected(format!("exactly one of {}", listed(MONITORING_POINT.iter().map(|field| field.name))))
                 .hint("write one item for each, as in `[{http: /}, {metrics: /metrics}]`")
         });
     }
     None
+}
+
+/// What a field holds, if it is there, and if it can be read.
+fn value<T>(read: Read<T>) -> Option<Option<T>> {
+    match read {
+        Read::Absent => None,
+        Read::Wrong => Some(None),
+        Read::Is(found) => Some(Some(found.value)),
+    }
+}
+
+fn command(words: &[Located<String>]) -> MonitoringPoint {
+    MonitoringPoint::Exec(words.iter().map(|word| word.value.clone()).collect())
 }
 
 fn balancer(table: &Table<'_>) -> Balancer {

@@ -70,12 +70,12 @@ pub(super) fn port(scalar: &Scalar) -> Result<u16> {
 }
 
 /// One of `words`, by its place among them.
-pub(super) fn choice<T: Copy>(words: &'static [&'static str], values: &[T]) -> impl Fn(&Scalar) -> Result<T> {
+pub(super) fn choice<T: Clone>(words: &'static [&'static str], values: &[T]) -> impl Fn(&Scalar) -> Result<T> {
     let values = values.to_vec();
     move |scalar| {
         let text = &scalar.text;
         if let Some(value) = words.iter().position(|word| word == text).and_then(|index| values.get(index)) {
-            return Ok(*value);
+            return Ok(value.clone());
         }
         let expected = format!("one of {}", listed(words.iter().copied()));
         let hint = match nearest(text, words.iter().copied()) {
@@ -216,6 +216,8 @@ pub(super) fn monitoring_point(name: &str, scalar: &Scalar) -> Result<Monitoring
     match name {
         "http" => path(scalar).map(MonitoringPoint::Http),
         "tcp" => port(scalar).map(MonitoringPoint::Tcp),
+        "unit" => text(scalar).map(MonitoringPoint::Unit),
+        "cloud-init" => choice(&["true"], &[MonitoringPoint::CloudInit])(scalar),
         _ => path(scalar).map(MonitoringPoint::Metrics),
     }
 }

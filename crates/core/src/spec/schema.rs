@@ -45,6 +45,7 @@ fn shape(shape: &Shape) -> Value {
         Shape::Whole(least, most) => json!({ "type": "integer", "minimum": least, "maximum": most }),
         Shape::WholeOrText(pattern) => json!({ "type": ["integer", "string"], "minimum": 1, "pattern": pattern }),
         Shape::Choice(words) => json!({ "enum": words }),
+        Shape::Flag(truths) => json!({ "enum": truths }),
         Shape::FloatingIp => json!({ "type": ["boolean", "string"], "format": "ipv4" }),
         Shape::List(item) => json!({ "type": "array", "items": self::shape(item) }),
         Shape::Table(fields) => table(fields),

@@ -6,7 +6,9 @@ mod json;
 
 use pontoon_core::key::Key;
 use pontoon_core::observed::Pair;
-use pontoon_core::plan::{Action, BalancerParts, HostKeySource, MemberParts, MonitorParts, Plan, Verb, Write};
+use pontoon_core::plan::{
+    Action, AgentFile, BalancerParts, HostKeySource, KeySource, MemberParts, MonitorParts, Plan, Then, Verb, Write,
+};
 use pontoon_core::spec::model::{ContainerImage, Stack};
 
 use super::{label, style};
@@ -37,6 +39,7 @@ pub(crate) fn phrase(verb: Verb, action: &Action) -> &'static str {
         Action::MoveFloatingIp { .. } => "lead here",
         Action::ReleaseFloatingIp { .. } => "let go of",
         Action::ImportImage { .. } => "import",
+        Action::RemoveAgent { .. } => "remove",
         _ => match verb {
             Verb::Create => "create",
             Verb::Change => "change",
@@ -55,6 +58,8 @@ pub(crate) fn host(action: &Action) -> Option<&str> {
         | Action::ImportImage { host, .. }
         | Action::PutDhcpHost { host, .. }
         | Action::RemoveDhcpHost { host, .. }
+        | Action::PutAgent { host, .. }
+        | Action::RemoveAgent { host }
         | Action::CreateContainer { host, .. }
         | Action::ConfigureContainer { host, .. }
         | Action::StartContainer { host, .. }
@@ -107,6 +112,9 @@ pub(crate) fn details(action: &Action, plan: &Plan, stack: Option<&Stack>) -> De
             format!("to {}", port.label()).into()
         }
         Action::PutDhcpHost { line, .. } => line.trim().to_owned().into(),
+        Action::PutAgent { program, files, key, then, .. } => {
+            agent(program.as_deref(), files, key.as_ref(), *then).into()
+        }
         Action::CreateContainer { name, image, config, .. } => {
             let place = plan.places.iter().find(|place| place.container == *name);
             let place = place.map(|place| format!("{}, {}, ", place.address, place.mac)).unwrap_or_default();
@@ -159,6 +167,7 @@ pub(crate) fn details(action: &Action, plan: &Plan, stack: Option<&Stack>) -> De
         | Action::DeleteProfile { .. }
         | Action::ImportImage { .. }
         | Action::RemoveDhcpHost { .. }
+        | Action::RemoveAgent { .. }
         | Action::StartContainer { .. }
         | Action::AwaitContainer { .. }
         | Action::DeleteContainer { .. }
@@ -175,6 +184,21 @@ pub(crate) fn image(image: &ContainerImage) -> String {
             format!("{alias} of {host}")
         }
         ContainerImage::File { path, .. } => path.clone(),
+    }
+}
+
+fn agent(program: Option<&str>, files: &[AgentFile], key: Option<&KeySource>, then: Then) -> String {
+    let program = program.map(|_| "the program".to_owned());
+    let files = files.iter().map(|file| file.path.rsplit('/').next().unwrap_or(&file.path).to_owned());
+    let key = key.map(|key| match key {
+        KeySource::Drawn => "a ring key that is drawn now".to_owned(),
+        KeySource::Host(host) => format!("the ring key of {host}"),
+    });
+    let given: Vec<String> = program.into_iter().chain(files).chain(key).collect();
+    match (given.is_empty(), then) {
+        (false, _) => given.join(", "),
+        (true, Then::Restart) => "a new start".to_owned(),
+        (true, Then::Reload) => String::new(),
     }
 }
 

@@ -251,7 +251,7 @@ fn section_of(step: &Step) -> String {
         Kind::FloatingIp if key.name.starts_with("vip-") => "Balancers",
         Kind::ServerGroup | Kind::Port | Kind::Pairs | Kind::Host | Kind::FloatingIp => "Hosts",
         Kind::Balancer | Kind::VipPort | Kind::Listener | Kind::Pool | Kind::Members | Kind::Monitor => "Balancers",
-        Kind::Profile | Kind::Image | Kind::DhcpHost | Kind::Container => "On the hosts",
+        Kind::Profile | Kind::Image | Kind::DhcpHost | Kind::Agent | Kind::Container => "On the hosts",
     }
     .to_owned()
 }

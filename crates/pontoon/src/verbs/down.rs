@@ -23,6 +23,7 @@ pub(crate) async fn run(arguments: &cli::Down, output: &Output) -> Result<Exit, 
         stack: &name,
         cloud: &cloud,
         identity: arguments.options.identity.as_deref(),
+        agent_program: arguments.options.agent_program.as_deref(),
         step_limit: Some(stack::step_limit(arguments.pace)),
         directory: ".".into(),
     })

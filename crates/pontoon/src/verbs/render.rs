@@ -28,7 +28,7 @@ pub(crate) fn run(arguments: &Render, output: &Output) -> Result<Exit, Failure> 
         let causes = plan.blocked.iter().map(|blocked| format!("{}: {}", blocked.subject, blocked.reason));
         return Err(causes.fold(failure, Failure::because));
     }
-    let all: Vec<Document> = plan.steps.iter().filter_map(|step| document(&step.action, &plan)).collect();
+    let all: Vec<Document> = plan.steps.iter().flat_map(|step| documents(&step.action, &plan)).collect();
     let chosen = choose(all, arguments, &plan)?;
     match output.reader {
         Reader::Program => show::print_json(&json!({
@@ -83,6 +83,22 @@ impl Document {
             Content::Fields(value) => value.clone(),
         };
         json!({"kind": self.kind, "host": self.host, "name": self.name, "content": content})
+    }
+}
+
+fn documents(action: &Action, plan: &Plan) -> Vec<Document> {
+    match action {
+        Action::PutAgent { host, files, .. } => files
+            .iter()
+            .map(|file| Document {
+                title: format!("host {host}: {}", file.path),
+                kind: "agent",
+                host: Some(host.clone()),
+                name: file.path.clone(),
+                content: Content::Text(file.content.clone()),
+            })
+            .collect(),
+        action => document(action, plan).into_iter().collect(),
     }
 }
 

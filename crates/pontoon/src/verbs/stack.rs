@@ -36,6 +36,7 @@ pub(crate) async fn open(
         stack: &file.loaded.stack.name,
         cloud: &cloud,
         identity: options.identity.as_deref(),
+        agent_program: options.agent_program.as_deref(),
         step_limit: pace.map(step_limit),
         directory: file.directory.clone(),
     })

@@ -8,19 +8,44 @@ use std::collections::{BTreeMap, BTreeSet};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use sha2::{Digest, Sha256};
 
 /// The directories that every system has before anybody writes into it.
 const STANDARD_DIRECTORIES: [&str; 9] =
     ["/bin", "/etc", "/home", "/opt", "/root", "/run", "/srv", "/tmp", "/var/lib/cloud"];
 
+/// Longer files are programs or images, which nobody here runs or unpacks: their content is not kept.
+const KEPT_BYTES_MAX: usize = 1024 * 1024;
+
 /// One file: its bytes and its permission bits.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct File {
-    /// The whole content.
+    /// The whole content; empty where `sha256` stands for it.
     #[serde(serialize_with = "as_base64", deserialize_with = "from_base64")]
     pub(crate) content: Vec<u8>,
     /// Permission bits, as `chmod` takes them.
     pub(crate) mode: u32,
+    /// What is kept of a content that is too long to keep: its hash, in hexadecimal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) sha256: Option<String>,
+}
+
+impl File {
+    fn new(content: Vec<u8>, mode: u32) -> File {
+        if content.len() <= KEPT_BYTES_MAX {
+            return File { content, mode, sha256: None };
+        }
+        File { sha256: Some(hash(&content)), content: Vec::new(), mode }
+    }
+
+    /// What `sha256sum` prints of it.
+    pub(crate) fn sha256(&self) -> String {
+        self.sha256.clone().unwrap_or_else(|| hash(&self.content))
+    }
+}
+
+fn hash(content: &[u8]) -> String {
+    Sha256::digest(content).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// A whole file system.
@@ -50,7 +75,12 @@ impl Files {
     pub(crate) fn write(&mut self, path: &str, content: Vec<u8>, mode: Option<u32>) {
         let path = normal(path);
         let mode = mode.or_else(|| self.files.get(&path).map(|file| file.mode)).unwrap_or(0o644);
-        self.files.insert(path, File { content, mode });
+        self.files.insert(path, File::new(content, mode));
+    }
+
+    /// Sets the mode of a file, if it is there.
+    pub(crate) fn set_mode(&mut self, path: &str, mode: u32) -> bool {
+        self.files.get_mut(&normal(path)).map(|file| file.mode = mode).is_some()
     }
 
     /// Adds `content` to the end of `path`, which is made if it does not exist.
@@ -155,6 +185,19 @@ mod tests {
     #[test]
     fn paths_cannot_climb_above_the_root() {
         assert_eq!(normal("/../../etc/./passwd"), "/etc/passwd");
+    }
+
+    #[test]
+    fn of_a_long_file_its_hash_is_kept_and_moves_with_it() {
+        let mut files = Files::installed();
+        files.write("/tmp/program", vec![7; KEPT_BYTES_MAX + 1], Some(0o755));
+        let hash = files.get("/tmp/program").unwrap().sha256();
+        assert!(files.rename("/tmp/program", "/opt/program"));
+        assert!(files.set_mode("/opt/program", 0o700));
+        let file = files.get("/opt/program").unwrap();
+        assert_eq!((file.sha256(), file.content.len(), file.mode), (hash.clone(), 0, 0o700));
+        files.write("/opt/program", vec![8; KEPT_BYTES_MAX + 1], None);
+        assert_ne!(files.get("/opt/program").unwrap().sha256(), hash);
     }
 
     #[test]

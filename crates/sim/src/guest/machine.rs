@@ -58,6 +58,8 @@ struct State {
 pub(crate) struct Ground {
     pub(crate) files: Files,
     pub(crate) dnsmasq: Option<Dnsmasq>,
+    /// Units that somebody started, of those that were put there later.
+    pub(crate) units: BTreeSet<String>,
     /// Bridges that hold the machine's card.
     pub(crate) bridges: BTreeSet<String>,
     /// The name of the machine's card.
@@ -77,6 +79,8 @@ struct Saved {
     files: Files,
     dnsmasq: Option<Dnsmasq>,
     engine: Option<Engine>,
+    #[serde(default)]
+    units: BTreeSet<String>,
 }
 
 impl Machine {
@@ -115,6 +119,7 @@ impl Machine {
         let mut ground = Ground::first(&boot, &declared);
         ground.files = saved.files;
         ground.dnsmasq = saved.dnsmasq;
+        ground.units = saved.units;
         let now = Instant::now();
         Machine::assemble(boot, declared, host_key, network, State { engine: saved.engine, ground }, [now, now])
     }
@@ -160,7 +165,8 @@ impl Machine {
     pub(crate) fn save(&self) -> Value {
         let host_key = self.host_key.to_openssh(LineEnding::LF).map(|text| text.to_string()).unwrap_or_default();
         let state = self.lock();
-        json!({ "host_key": host_key, "files": state.ground.files, "dnsmasq": state.ground.dnsmasq, "engine": state.engine })
+        json!({ "host_key": host_key, "files": state.ground.files, "dnsmasq": state.ground.dnsmasq, "engine": state.engine,
+            "units": state.ground.units })
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -394,6 +400,7 @@ impl Ground {
         Ground {
             files,
             dnsmasq,
+            units: BTreeSet::new(),
             bridges,
             card: CARD.to_owned(),
             forwards: forwards(declared),
@@ -401,6 +408,40 @@ impl Ground {
             mtu: boot.mtu,
         }
     }
+}
+
+/// A unit that somebody has put on the machine: it is active from when it is started, if the program that it names is
+/// there. Nothing runs. Says whether it is active; nothing where there is no such unit.
+///
+/// # Errors
+/// systemd's words.
+fn steer(files: &Files, units: &mut BTreeSet<String>, verb: &str, unit: &str) -> Result<Option<bool>, String> {
+    let Some(text) = files.text(&format!("/etc/systemd/system/{unit}.service")) else {
+        // One that is gone can still be stopped.
+        return Ok(units.contains(unit).then(|| verb != "stop" || !units.remove(unit)));
+    };
+    match verb {
+        "start" | "restart" | "reload-or-restart" => {
+            let command = text.lines().find_map(|line| line.strip_prefix("ExecStart=")).unwrap_or_default();
+            let program = command.trim_start_matches(['-', '+', '!', '@', ':']).split_whitespace().next();
+            let present = program.and_then(|program| files.get(program)).is_some_and(|file| file.mode & 0o111 != 0);
+            if !present {
+                units.remove(unit);
+                return Err(format!(
+                    "Job for {unit}.service failed because the control process exited with error code."
+                ));
+            }
+            units.insert(unit.to_owned());
+        }
+        "stop" => {
+            units.remove(unit);
+        }
+        "reload" if !units.contains(unit) => {
+            return Err(format!("{unit}.service is not active, cannot reload."));
+        }
+        _ => {}
+    }
+    Ok(Some(units.contains(unit)))
 }
 
 /// Bridges that a written file declares, wherever it waits to be put into place: netplan's `bridges`, networkd's `Kind=bridge`, ifupdown's `bridge_ports`.
@@ -465,7 +506,7 @@ impl Surroundings for Machine {
     fn systemctl(&self, verb: &str, unit: &str) -> (String, u8) {
         let mut state = self.lock();
         let State { engine, ground } = &mut *state;
-        let Ground { files, dnsmasq, .. } = ground;
+        let Ground { files, dnsmasq, units, .. } = ground;
         if verb == "is-system-running" {
             return ("running\n".to_owned(), 0);
         }
@@ -481,7 +522,10 @@ impl Surroundings for Machine {
             }
             ("lxd" | "snap.lxd.daemon" | "incus", _) => engine.as_ref().map(|_| true),
             ("ssh" | "sshd" | "systemd-networkd" | "systemd-resolved", _) => Some(true),
-            _ => None,
+            _ => match steer(files, units, verb, unit) {
+                Ok(active) => active,
+                Err(reason) => return (reason, 1),
+            },
         };
         match (verb, active) {
             ("is-active" | "status", Some(true)) => ("active\n".to_owned(), 0),

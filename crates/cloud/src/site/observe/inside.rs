@@ -32,8 +32,9 @@ impl Site {
         let client = self.hosts.engine(host, engine).await?;
         let engine =
             async { try_join!(client.profiles(), client.images(), client.instances()).map_err(SiteError::from) };
-        let ((profiles, images, instances), dhcp_hosts) = try_join!(engine, self.dhcp_hosts(host))?;
-        Ok(HostView::Ready(self.inside(profiles, images, instances, dhcp_hosts)))
+        let ((profiles, images, instances), dhcp_hosts, agent) =
+            try_join!(engine, self.dhcp_hosts(host), self.agent_on(host))?;
+        Ok(HostView::Ready(Inside { agent, ..self.inside(profiles, images, instances, dhcp_hosts) }))
     }
 
     /// A host whose cloud-init failed, which it may have done in a later boot than its first: with containers on it.

@@ -232,12 +232,18 @@ fn security_group(one: network::SecurityGroup, stack: &str) -> Option<SecurityGr
 }
 
 fn admits(rule: &network::SecurityGroupRule, group: &str) -> Admits {
-    let tcp = rule.protocol.as_deref().is_some_and(|protocol| protocol == "tcp" || protocol == "6");
+    // Neutron keeps a protocol as it was given, by name or by number.
+    let protocol = match rule.protocol.as_deref() {
+        Some("tcp" | "6") if rule.ethertype == "IPv4" => Some("tcp"),
+        Some("udp" | "17") if rule.ethertype == "IPv4" => Some("udp"),
+        _ => None,
+    };
     let port = rule.port_range_min.filter(|port| rule.port_range_max == Some(*port));
     let from = rule.remote_ip_prefix.as_ref().map_or(Some(Ipv4Net::default()), |text| text.parse().ok());
-    match (tcp && rule.ethertype == "IPv4", port, &rule.remote_group_id, from) {
-        (true, Some(port), None, Some(from)) => Admits::TcpFrom(port, from),
-        (true, Some(port), Some(remote), _) if remote == group => Admits::TcpFromGroup(port),
+    match (protocol, port, &rule.remote_group_id, from) {
+        (Some("tcp"), Some(port), None, Some(from)) => Admits::TcpFrom(port, from),
+        (Some("udp"), Some(port), None, Some(from)) => Admits::UdpFrom(port, from),
+        (Some("tcp"), Some(port), Some(remote), _) if remote == group => Admits::TcpFromGroup(port),
         _ => Admits::Other(format!(
             "{} {} {}-{} from {}",
             rule.ethertype,

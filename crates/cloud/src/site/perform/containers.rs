@@ -23,6 +23,11 @@ use crate::lxd::{
 /// boot, the start of cloud-init's Python alone took half a minute.
 const ASK_LIMIT: Duration = Duration::from_mins(2);
 
+/// Whether a device is the way by which a container speaks for itself.
+fn speaks(device: &BTreeMap<String, String>) -> bool {
+    device.get("path").is_some_and(|path| path == render::ANNOUNCE_IN_CONTAINER)
+}
+
 impl Site {
     pub(super) async fn put_profile(
         &self,
@@ -122,6 +127,9 @@ impl Site {
             ContainerImage::File { fingerprint, .. } => fingerprint.clone(),
             ContainerImage::Simplestreams { .. } => engine.image_by_alias(&plan::image_name(image)).await?.fingerprint,
         };
+        if config.devices.values().any(speaks) {
+            self.make_announce_directory(host, name).await?;
+        }
         let instance = NewInstance {
             name: name.to_owned(),
             source: InstanceSource { fingerprint },
@@ -162,9 +170,10 @@ impl Site {
             Err(error) => Err(error),
         };
         match self.when_free(name, delete, waiting).await {
-            Err(SiteError::Engine(error)) => gone(Err(error)),
-            other => other,
+            Err(SiteError::Engine(error)) => gone(Err(error))?,
+            other => other?,
         }
+        self.remove_announce_directory(host, name).await
     }
 
     /// Does `work` as soon as the engine has nothing else to do with the instances that it is about.

@@ -66,16 +66,17 @@ impl Site {
     pub(super) async fn create_rules(&self, key: &Key, group: &Key, admits: &[Admits]) -> Result<(), SiteError> {
         let group_id = self.book.id(group)?;
         let rules = admits.iter().filter_map(|admits| {
-            let (port, prefix, remote_group) = match admits {
-                Admits::TcpFrom(port, from) => (*port, Some(from.to_string()), None),
-                Admits::TcpFromGroup(port) => (*port, None, Some(group_id.clone())),
+            let (protocol, port, prefix, remote_group) = match admits {
+                Admits::TcpFrom(port, from) => ("tcp", *port, Some(from.to_string()), None),
+                Admits::UdpFrom(port, from) => ("udp", *port, Some(from.to_string()), None),
+                Admits::TcpFromGroup(port) => ("tcp", *port, None, Some(group_id.clone())),
                 Admits::Other(_) => return None, // never planned: it is what others wrote
             };
             Some(NewSecurityGroupRule {
                 security_group_id: group_id.clone(),
                 direction: "ingress".to_owned(),
                 ethertype: "IPv4".to_owned(),
-                protocol: Some("tcp".to_owned()),
+                protocol: Some(protocol.to_owned()),
                 port_range_min: Some(port),
                 port_range_max: Some(port),
                 remote_ip_prefix: prefix,

@@ -28,6 +28,7 @@ pub(super) fn blog() -> Stack {
             Service { address: Some(Ipv4Addr::new(192, 168, 0, 100)), ..service("lxd", 1) },
         )]),
         balancers: IndexMap::from([("web".to_owned(), balancer("hugo", 80))]),
+        agent: Agent::default(),
     }
 }
 

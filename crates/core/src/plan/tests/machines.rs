@@ -2,7 +2,9 @@
 
 use super::toy::{Applied, Toy, done};
 use crate::observed::*;
-use crate::plan::{Action, PROVEN, Write, image_name};
+use crate::plan::agents::hash;
+use crate::plan::{Action, KeySource, PROVEN, Then, Write, image_name};
+use crate::render;
 
 impl Toy {
     pub(super) fn apply_on_host(&mut self, action: &Action) -> Applied {
@@ -33,6 +35,39 @@ impl Toy {
             Action::RemoveDhcpHost { host, name } => {
                 self.host(host)?.inside.dhcp_hosts.remove(name).ok_or("no line")?;
             }
+            Action::PutAgent { host, program, files, key, then, .. } => {
+                let copied = match key {
+                    Some(KeySource::Host(from)) => {
+                        Some(self.host(from)?.inside.agent.ring_key.clone().ok_or("no key to copy")?)
+                    }
+                    Some(KeySource::Drawn) => Some("drawn".to_owned()),
+                    None => None,
+                };
+                let agent = &mut self.host(host)?.inside.agent;
+                if *then == Then::Reload && !agent.running {
+                    return Err("an agent that does not run cannot be told to read anew".to_owned());
+                }
+                agent.program = program.clone().or(agent.program.take());
+                agent.ring_key = copied.or(agent.ring_key.take());
+                for file in files {
+                    let place = match file.path.as_str() {
+                        render::AGENT_SETTINGS => &mut agent.settings,
+                        render::AGENT_UNIT => &mut agent.unit,
+                        render::AGENT_PICTURE => &mut agent.picture,
+                        other => return Err(format!("{other} is no file of an agent's")),
+                    };
+                    *place = Some(hash(&file.content));
+                }
+                if agent.program.is_none()
+                    || agent.settings.is_none()
+                    || agent.unit.is_none()
+                    || agent.ring_key.is_none()
+                {
+                    return Err("the agent lacks something and does not start".to_owned());
+                }
+                agent.running = true;
+            }
+            Action::RemoveAgent { host } => self.host(host)?.inside.agent = Agent::NONE,
             Action::CreateContainer { host, name, image, config } => {
                 let machine = self.host(host)?;
                 let profile = config.profiles.last().cloned().unwrap_or_default();

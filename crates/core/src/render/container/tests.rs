@@ -21,6 +21,7 @@ fn hugo() -> ContainerDocument {
         image: ContainerImage::Simplestreams { server: "https://example.org".into(), alias: "24.04".into() },
         user_data: None,
         limits: Limits::default(),
+        agent: Install::No,
     }
 }
 
@@ -146,4 +147,17 @@ fn old_ubuntu_images_are_recognised_by_version_and_by_name_and_others_are_not() 
     for alias in ["24.04", "20.10", "22.04", "noble", "debian/12/cloud", "alpine/3.18", "opensuse/15.4"] {
         assert_eq!(keys(alias), CloudInitKeys::CloudInit, "{alias}");
     }
+}
+
+#[test]
+fn a_container_sees_its_own_socket_and_the_program_and_starts_without_them() {
+    let speaking = container(&ContainerDocument { agent: Install::Yes, ..hugo() });
+    let announce = &speaking.devices["announce"];
+    assert_eq!(announce["source"], "/var/lib/pontoon/announce/hugo-0");
+    assert_eq!((announce["path"].as_str(), announce["readonly"].as_str()), ("/dev/pontoon/announce", "true"));
+    assert_eq!(announce["required"], "false");
+    assert_eq!(speaking.devices["program"]["path"], "/dev/pontoon/bin");
+    assert_eq!(speaking.config["user.pontoon.address"], "192.168.0.100");
+    assert_eq!(container(&hugo()).devices.len(), 1);
+    assert_eq!(speaking.generation, container(&hugo()).generation, "no container is replaced for it");
 }

@@ -16,6 +16,7 @@ fn lxd0() -> HostDocument {
         engine: Engine::Lxd,
         storage: Storage::Dir,
         login: Login { user: "pontoon".into(), public_key: "ssh-ed25519 AAAA pontoon".into() },
+        agent: Install::Yes,
     }
 }
 
@@ -146,4 +147,38 @@ fn a_network_without_gateway_and_name_servers_gives_containers_no_route_and_the_
     let dnsmasq = written(&config, "/etc/dnsmasq.d/pontoon.conf");
     assert!(dnsmasq.lines().any(|line| line == "dhcp-option=option:router"), "{dnsmasq}");
     assert!(!dnsmasq.contains("no-resolv"), "{dnsmasq}");
+}
+
+#[test]
+fn names_of_the_stack_are_the_agents_to_answer_where_there_is_one() {
+    let with = written(&read(&lxd0()), "/etc/dnsmasq.d/pontoon.conf");
+    assert!(
+        with.contains("server=/blog.internal/127.0.0.1#8600\nrev-server=192.168.0.0/24,127.0.0.1#8600\n"),
+        "{with}"
+    );
+    let without = written(&read(&HostDocument { agent: Install::No, ..lxd0() }), "/etc/dnsmasq.d/pontoon.conf");
+    assert!(without.contains("local=/blog.internal/\n") && !without.contains("8600"), "{without}");
+}
+
+#[test]
+fn reverse_names_are_asked_for_at_the_dots_whatever_the_prefix() {
+    let of = |subnet: &str| {
+        let document = HostDocument { subnet: subnet.parse().unwrap(), ..lxd0() };
+        let text = written(&read(&document), "/etc/dnsmasq.d/pontoon.conf");
+        text.lines()
+            .filter_map(|line| line.strip_prefix("rev-server=")?.split_once(','))
+            .map(|(zone, _)| zone.to_owned())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(of("10.1.4.0/22"), ["10.1.4.0/24", "10.1.5.0/24", "10.1.6.0/24", "10.1.7.0/24"]);
+    assert_eq!(of("10.1.4.128/26"), ["10.1.4.0/24"]);
+    assert_eq!(of("10.0.0.0/15"), ["10.0.0.0/16", "10.1.0.0/16"]);
+}
+
+#[test]
+fn an_account_without_rights_is_made_for_the_agent() {
+    let config = read(&lxd0());
+    let user = config["users"].as_array().unwrap().iter().find(|user| user["name"] == "pontoon-agent").unwrap();
+    assert_eq!((user["system"].as_bool(), user["shell"].as_str()), (Some(true), Some("/usr/sbin/nologin")));
+    assert!(user.get("sudo").is_none());
 }

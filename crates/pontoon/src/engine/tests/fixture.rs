@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use ipnet::Ipv4Net;
 use pontoon_cloud::lxd;
 use pontoon_cloud::openstack::{self, Client, Options, config};
-use pontoon_cloud::site::{Patience, Site};
+use pontoon_cloud::site::{AgentSource, Patience, Site};
 use pontoon_cloud::ssh::{Identity, KeyPair};
 use pontoon_core::key::Key;
 use pontoon_core::plan::{Plan, Step};
@@ -32,6 +32,9 @@ pub(super) struct Bench {
     key: KeyPair,
     stop: Mutex<CancellationToken>,
     hook: Mutex<Option<openstack::http::RequestHook>>,
+    /// What hosts are given as their agent.
+    program: Mutex<AgentSource>,
+    directory: tempfile::TempDir,
 }
 
 /// Says the same to every question.
@@ -69,7 +72,24 @@ impl Bench {
         };
         differ(&mut config);
         let cloud = Cloud::start(config.clone()).await.unwrap();
-        Self { cloud, config, key, stop: Mutex::default(), hook: Mutex::default() }
+        let bench = Self {
+            cloud,
+            config,
+            key,
+            stop: Mutex::default(),
+            hook: Mutex::default(),
+            program: Mutex::default(),
+            directory: tempfile::tempdir().unwrap(),
+        };
+        bench.gives_agents("1");
+        bench
+    }
+
+    /// From now on hosts are given this as their agent: it looks like a program, and nothing here runs it.
+    pub(super) fn gives_agents(&self, version: &str) {
+        let path = self.directory.path().join(version);
+        std::fs::write(&path, format!("\x7fELF of version {version}")).unwrap();
+        *self.program.lock().unwrap() = AgentSource::read(&path, version).unwrap();
     }
 
     /// Stops the cloud and starts it again from what it saved.
@@ -77,7 +97,7 @@ impl Bench {
         assert!(self.config.state_file.is_some(), "a cloud without a state file forgets everything");
         self.cloud.stop().await;
         let cloud = Cloud::start(self.config.clone()).await.unwrap();
-        Self { cloud, config: self.config, key: self.key, stop: self.stop, hook: self.hook }
+        Self { cloud, ..self }
     }
 
     /// Calls `hook` after every attempt at a request of the operator's.
@@ -103,7 +123,9 @@ impl Bench {
             ..Patience::default()
         };
         let outside = Arc::new(Published::new(&running));
-        Arc::new(Site::new(stack, self.client(), vec![identity], outside, patience, PathBuf::from(".")))
+        let mut site = Site::new(stack, self.client(), vec![identity], outside, patience, PathBuf::from("."));
+        site.agent = self.program.lock().unwrap().clone();
+        Arc::new(site)
     }
 
     /// A client of the cloud's APIs.

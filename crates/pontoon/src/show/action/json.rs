@@ -4,7 +4,9 @@
 //! or secret (user-data, configuration documents) is left out.
 
 use pontoon_core::observed::{Admits, Pair};
-use pontoon_core::plan::{Action, BalancerParts, Claim, ListenerParts, MemberParts, MonitorParts, PoolParts, Write};
+use pontoon_core::plan::{
+    Action, BalancerParts, Claim, KeySource, ListenerParts, MemberParts, MonitorParts, PoolParts, Then, Write,
+};
 use pontoon_core::spec::model::ContainerImage;
 use serde_json::{Map, Value, json};
 
@@ -77,6 +79,16 @@ pub(crate) fn details(action: &Action) -> Value {
             json!({"action": "put-dhcp-host", "host": host, "name": name, "line": line.trim()})
         }
         Action::RemoveDhcpHost { host, name } => json!({"action": "remove-dhcp-host", "host": host, "name": name}),
+        Action::PutAgent { host, program, files, key, others, then } => json!({
+            "action": "put-agent", "host": host, "program": program,
+            "files": files.iter().map(|file| &file.path).collect::<Vec<_>>(),
+            "ring_key": key.as_ref().map(|key| match key {
+                KeySource::Drawn => json!("drawn"),
+                KeySource::Host(host) => json!({"of": host}),
+            }),
+            "others": others, "restart": *then == Then::Restart,
+        }),
+        Action::RemoveAgent { host } => json!({"action": "remove-agent", "host": host}),
         Action::CreateContainer { host, name, image: from, config } => {
             let limits: Map<String, Value> = config
                 .config
@@ -187,6 +199,7 @@ fn monitor(parts: &MonitorParts) -> Value {
 fn rule(admits: &Admits) -> Value {
     match admits {
         Admits::TcpFrom(port, from) => json!({"protocol": "tcp", "port": port, "remote_ip_prefix": from}),
+        Admits::UdpFrom(port, from) => json!({"protocol": "udp", "port": port, "remote_ip_prefix": from}),
         Admits::TcpFromGroup(port) => json!({"protocol": "tcp", "port": port, "remote_group": "itself"}),
         Admits::Other(what) => json!({"other": what}),
     }

@@ -5,7 +5,8 @@ use std::net::Ipv4Addr;
 
 use ipnet::Ipv4Net;
 use pontoon_core::observed::{
-    Capabilities, Catalogue, ExternalNetwork, Flavor, FloatingIp as SeenFloatingIp, Network, Observed, Subnet,
+    AgentProgram, Capabilities, Catalogue, ExternalNetwork, Flavor, FloatingIp as SeenFloatingIp, Network, Observed,
+    Subnet,
 };
 use pontoon_core::spec::model::{FloatingIp, Stack};
 use serde_json::{Value, json};
@@ -89,6 +90,12 @@ pub(crate) fn cloud(stack: &Stack) -> Assumed {
             key_pairs: groups().map(|group| (group.key.clone(), public_key(&group.key))).collect::<BTreeMap<_, _>>(),
         },
         floating_ips: given_floating_ips(stack),
+        // Any: a program is no document.
+        agent_program: Some(AgentProgram::Here {
+            sha256: String::new(),
+            bytes: 0,
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+        }),
         ..Observed::default()
     };
     Assumed { seen, subnet: cidr, subnet_is_given: stack.network.subnet.is_some(), gateway }

@@ -184,6 +184,16 @@ fn make(engine: &mut Engine, ground: &Ground, new: NewInstance, image: Option<St
 fn check(engine: &Engine, ground: &Ground, instance: &Instance) -> Result<(), String> {
     let devices = engine.expanded_devices(instance);
     nics::validate(ground, &devices)?;
+    for (name, device) in &devices {
+        let value = |key: &str| device.get(key).map_or("", String::as_str);
+        let (source, optional) = (value("source"), value("required") == "false");
+        let is_there = || ground.files.is_directory(source) || ground.files.get(source).is_some();
+        if value("type") == "disk" && source.starts_with('/') && !optional && !is_there() {
+            return Err(format!(
+                "Device validation failed for {name:?}: Missing source path {source:?} for disk {name:?}"
+            ));
+        }
+    }
     let root = devices.values().find(|device| {
         device.get("type").map(String::as_str) == Some("disk") && device.get("path").map(String::as_str) == Some("/")
     });

@@ -9,8 +9,17 @@
 //!               the host: Declared ┘ └──▶ a file, for the next start   Declared ─┘
 //! ```
 
+mod book;
+mod keep;
+mod pace;
+mod refusal;
+mod routes;
 mod said;
 mod server;
+mod socket;
+mod statement;
+mod stream;
 
+pub use book::Words;
 pub use said::{Declared, Said, merge};
-pub use server::{Server, Settings, Words};
+pub use server::{Server, Settings};

@@ -19,6 +19,8 @@ mod server;
 mod socket;
 mod statement;
 mod stream;
+#[cfg(test)]
+mod tests;
 
 pub use book::Words;
 pub use said::{Declared, Said, merge};

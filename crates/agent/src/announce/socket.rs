@@ -5,12 +5,16 @@ use std::io;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use tokio::net::UnixListener;
+use tokio::net::{UnixListener, UnixSocket};
 
 /// What it is called there.
 pub(super) const NAME: &str = "socket";
 /// Everybody in the container may speak for it, and nobody else sees it.
 const MODE: u32 = 0o666;
+
+/// So many wait to be let in; the kernel refuses others. They are let in at a pace, and one that floods and ends should
+/// not have filled the queue for long.
+const QUEUE: u32 = 32;
 
 /// A socket's file; it goes with this, unless another one has taken its place.
 #[derive(Debug)]
@@ -36,7 +40,9 @@ impl Socket {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}
         }
-        let listener = UnixListener::bind(&beside)?;
+        let socket = UnixSocket::new_stream()?;
+        socket.bind(&beside)?;
+        let listener = socket.listen(QUEUE)?;
         fs::set_permissions(&beside, Permissions::from_mode(MODE))?;
         let file = file(&beside)?;
         fs::rename(&beside, &path)?;

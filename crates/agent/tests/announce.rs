@@ -360,3 +360,36 @@ async fn a_body_or_a_head_without_end_is_cut_off() {
     assert!(host.server.said().borrow().is_empty());
     assert!(host.ask("hugo-0", "GET", "/v1/self", "").await.0.starts_with("http/1.1 200"));
 }
+
+/// Whether curl is there; where it is not, the test that needs it says so.
+fn curl_is_there() -> bool {
+    let is_there = std::process::Command::new("curl").arg("--version").output().is_ok_and(|said| said.status.success());
+    if !is_there {
+        assert!(std::env::var_os("CI").is_none(), "`curl` is not installed; CI is set, so nothing may be left out");
+        eprintln!("LEFT OUT: `curl` is not installed, so this test shows nothing");
+    }
+    is_there
+}
+
+#[tokio::test]
+async fn curl_says_something_in_the_form_that_the_documentation_has() {
+    if !curl_is_there() {
+        return;
+    }
+    let host = Host::start().await;
+    let curl = async |words: &[&str]| {
+        let socket = host.socket("hugo-0");
+        let mut command = tokio::process::Command::new("curl");
+        command.args(["-sS", "--fail-with-body", "--max-time", "60", "--unix-socket"]).arg(socket).args(words);
+        let output = command.output().await.unwrap();
+        assert!(output.status.success(), "{output:?}");
+        serde_json::from_slice::<Value>(&output.stdout).unwrap()
+    };
+    let said = r#"{"capabilities": ["search"], "says": {"version": "1.2"}}"#;
+    let all = curl(&["-X", "PUT", "http://agent/v1/self", "-d", said]).await;
+    assert_eq!(all["capabilities"], json!(["blog", "search"]));
+    let health = r#"{"state": "warning", "ttl": 30}"#;
+    assert_eq!(curl(&["-X", "PUT", "http://agent/v1/self/health", "-d", health]).await["health"]["state"], "warning");
+    assert_eq!(curl(&["http://agent/v1/self"]).await["says"], json!({"version": "1.2"}));
+    assert_eq!(curl(&["-X", "DELETE", "http://agent/v1/self"]).await["says"], json!({}));
+}

@@ -176,7 +176,7 @@ impl Book {
     }
 
     /// What is to be kept, if it is another than the last time.
-    pub(super) fn to_keep(&mut self) -> Option<BTreeMap<Name, Kept>> {
+    pub(super) fn take_unsaved(&mut self) -> Option<BTreeMap<Name, Kept>> {
         let kept = |record: &Record| Kept {
             identity: record.declared.identity.clone(),
             said: record.statement.clone(),

@@ -142,7 +142,7 @@ impl Server {
     /// Writes what was said last, if it is not written yet, and tells whether there was something to write; for the end of
     /// the agent.
     pub async fn save(&self) -> bool {
-        let Some(kept) = self.shared.book().to_keep() else { return false };
+        let Some(kept) = self.shared.book().take_unsaved() else { return false };
         let path = &self.shared.settings.state_file;
         let written = keep::write(path, &kept).await;
         let failed_before = self.shared.save_fails.swap(written.is_err(), Ordering::Relaxed);

@@ -116,7 +116,7 @@ proptest! {
                 prop_assert_eq!(&merged.says, &said.says);
             }
         }
-        let kept = book.to_keep().unwrap_or_default();
+        let kept = book.take_unsaved().unwrap_or_default();
         let bytes = serde_json::to_vec(&kept).unwrap();
         prop_assert_eq!(serde_json::from_slice::<BTreeMap<Name, super::super::book::Kept>>(&bytes).unwrap(), kept);
     }

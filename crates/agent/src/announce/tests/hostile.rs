@@ -5,6 +5,28 @@ use proptest::prelude::*;
 use super::*;
 use crate::catalogue::limits::container_fits;
 
+/// What may be said, though it may be too much.
+fn proper() -> impl Strategy<Value = Vec<u8>> {
+    let text = prop_oneof!["[ -~]{0,256}", Just("\"".repeat(256)), Just("x".repeat(256))];
+    let point = prop_oneof![
+        (1..u16::MAX).prop_map(|port| json!({ "tcp": port })),
+        "/[!-~]{0,200}".prop_map(|path| json!({ "metrics": path })),
+    ];
+    let health = (prop::sample::select(vec!["passing", "warning", "critical"]), text.clone());
+    (
+        prop::collection::btree_set("[a-z][a-z0-9._-]{0,62}", 0..32),
+        prop::collection::vec(point, 0..9),
+        prop::collection::btree_map("[a-z]{1,63}", text, 0..17),
+        prop::option::of(health),
+    )
+        .prop_map(|(capabilities, monitor, says, health)| {
+            let health = health.map(|(state, output)| json!({"state": state, "output": output, "ttl": 30}));
+            let said =
+                json!({"port": 8080, "capabilities": capabilities, "monitor": monitor, "says": says, "health": health});
+            said.to_string().into_bytes()
+        })
+}
+
 /// JSON that is sometimes nearly what it should be.
 fn body() -> impl Strategy<Value = Vec<u8>> {
     let text = prop_oneof![
@@ -68,6 +90,7 @@ fn body() -> impl Strategy<Value = Vec<u8>> {
             json!({"port": port, "capabilities": capabilities, "monitor": monitor, "says": says, "health": health})
         });
     prop_oneof![
+        4 => proper(),
         2 => formed.prop_map(|value| value.to_string().into_bytes()),
         2 => any_json.prop_map(|value| value.to_string().into_bytes()),
         1 => prop::collection::vec(any::<u8>(), 0..64),
@@ -81,7 +104,7 @@ proptest! {
     fn whatever_a_container_sends_others_are_unchanged_and_all_is_within_the_limits(
         bodies in prop::collection::vec((0..3_u8, body()), 1..6),
         grows in any::<bool>(),
-        port in prop::option::of(1..u16::MAX),
+        port in prop_oneof![Just(None), Just(Some(8080)), (1..u16::MAX).prop_map(Some)],
     ) {
         let mut book = Book::new("lxd0".into(), BTreeMap::new());
         let mut containers = both();
@@ -111,6 +134,10 @@ proptest! {
             prop_assert!(!said.monitor.iter().any(|point| matches!(point, MonitoringPoint::Exec(_))));
             prop_assert!(merged.health.state >= host.health.state);
             if !grows {
+                // Its checks have much to say.
+                let output = "\n".repeat(256);
+                let ill = Container { health: Health { state: State::Critical, output }, ..host.clone() };
+                prop_assert_eq!(merge(&ill, said).health, ill.health);
                 prop_assert!(said.capabilities.is_subset(&merged.capabilities), "what was taken is announced");
                 prop_assert!(said.monitor.iter().all(|point| merged.monitor.contains(point)));
                 prop_assert_eq!(&merged.says, &said.says);

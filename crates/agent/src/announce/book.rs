@@ -62,8 +62,10 @@ pub(super) struct Book {
     moved: bool,
     /// Whether what is said is another since it was last handed out.
     unheard: bool,
-    /// Whether it is another since it was last written down.
-    unsaved: bool,
+    /// How often it has become another...
+    changes: u64,
+    /// ... and how often it had when it was last written down.
+    saved: u64,
 }
 
 #[derive(Debug)]
@@ -81,11 +83,13 @@ impl Book {
     /// A book of what was said before, in which nobody is here yet. What could not be said now is left out of it.
     pub(super) fn new(host: Name, mut kept: BTreeMap<Name, Kept>) -> Self {
         kept.retain(|_, kept| kept.said.check_alone().is_ok());
-        Self { host, records: BTreeMap::new(), kept, moved: false, unheard: false, unsaved: false }
+        Self { host, records: BTreeMap::new(), kept, moved: false, unheard: false, changes: 0, saved: 0 }
     }
 
     /// These are all containers that are here. One whose name is none is left out: names become paths.
     pub(super) fn set(&mut self, now: Time, containers: BTreeMap<Name, Declared>) {
+        let containers: BTreeMap<Name, Declared> =
+            containers.into_iter().filter(|(name, _)| is_label(name)).take(CONTAINERS_MAX).collect();
         let before = std::mem::take(&mut self.records);
         let kept = std::mem::take(&mut self.kept);
         let (mut stay, gone): (BTreeMap<Name, Record>, BTreeMap<Name, Record>) =
@@ -98,8 +102,8 @@ impl Book {
         let spoke = gone.values().any(|record| record.statement != Statement::default());
         self.moved |= !gone.is_empty();
         self.unheard |= spoke || !back.is_empty();
-        self.unsaved |= spoke || !forgotten.is_empty();
-        for (name, declared) in containers.into_iter().filter(|(name, _)| is_label(name)).take(CONTAINERS_MAX) {
+        self.changes += u64::from(spoke || !forgotten.is_empty());
+        for (name, declared) in containers {
             let record = match (stay.remove(&name), back.remove(&name)) {
                 (Some(record), _) => Record { declared, ..record },
                 (None, back) => {
@@ -139,13 +143,13 @@ impl Book {
             Act::Replace(_) | Act::Health(_) | Act::Forget => true,
         };
         let was = (record.renewal, Arc::clone(&record.said));
-        self.unsaved |= record.statement != statement;
+        let is_another = record.statement != statement;
         record.statement = statement;
         if renews {
             record.renew(now);
         }
         record.said = Arc::new(record.statement.said(record.renewal));
-        self.unsaved |= record.renewal != was.0;
+        self.changes += u64::from(is_another || record.renewal != was.0);
         self.unheard |= record.said != was.1;
         Ok(())
     }
@@ -158,7 +162,7 @@ impl Book {
                 record.renewal = Renewal::Late;
                 record.said = Arc::new(record.statement.said(Renewal::Late));
                 self.unheard = true;
-                self.unsaved = true;
+                self.changes += 1;
             }
         }
     }
@@ -175,21 +179,21 @@ impl Book {
         std::mem::take(&mut self.unheard).then(words)
     }
 
-    /// What is to be kept, if it is another than the last time.
-    pub(super) fn take_unsaved(&mut self) -> Option<BTreeMap<Name, Kept>> {
+    /// What is to be kept, if it is another than what was written down, and what to tell [`Book::set_saved`] then.
+    pub(super) fn unsaved(&self) -> Option<(u64, BTreeMap<Name, Kept>)> {
         let kept = |record: &Record| Kept {
             identity: record.declared.identity.clone(),
             said: record.statement.clone(),
             renewal: record.renewal,
         };
         let spoke = self.records.iter().filter(|(_, record)| record.statement != Statement::default());
-        let all = || spoke.map(|(name, record)| (name.clone(), kept(record))).collect();
-        std::mem::take(&mut self.unsaved).then(all)
+        let all = || (self.changes, spoke.map(|(name, record)| (name.clone(), kept(record))).collect());
+        (self.changes != self.saved).then(all)
     }
 
-    /// It could not be written down.
-    pub(super) fn not_kept(&mut self) {
-        self.unsaved = true;
+    /// What there was after so many changes is written down.
+    pub(super) fn set_saved(&mut self, changes: u64) {
+        self.saved = changes;
     }
 
     /// All that is said of a container, and by whom.

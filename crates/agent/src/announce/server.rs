@@ -17,7 +17,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout_at};
 
 use super::book::{Book, Words};
-use super::keep;
+use super::keep::File;
 use super::pace::{Bucket, Pace};
 use super::routes::{self, BODY_MAX, Speaker};
 use super::said::Declared;
@@ -64,6 +64,7 @@ pub struct Server {
 #[derive(Debug)]
 pub(super) struct Shared {
     settings: Settings,
+    file: File,
     began: Instant,
     book: Mutex<Book>,
     words: watch::Sender<Arc<Words>>,
@@ -90,10 +91,12 @@ impl Shared {
 impl Server {
     /// Reads what was said before the last end. Nothing listens yet: [`Server::run`] does that.
     pub async fn open(settings: Settings) -> Self {
-        let kept = keep::read(&settings.state_file).await;
+        let file = File::new(settings.state_file.clone());
+        let kept = file.read().await;
         let book = Mutex::new(Book::new(settings.host.clone(), kept));
         let shared = Shared {
             settings,
+            file,
             began: Instant::now(),
             book,
             words: watch::Sender::default(),
@@ -142,16 +145,17 @@ impl Server {
     /// Writes what was said last, if it is not written yet, and tells whether there was something to write; for the end of
     /// the agent.
     pub async fn save(&self) -> bool {
-        let Some(kept) = self.shared.book().take_unsaved() else { return false };
-        let path = &self.shared.settings.state_file;
-        let written = keep::write(path, &kept).await;
+        let Some((changes, kept)) = self.shared.book().unsaved() else { return false };
+        let written = self.shared.file.write(kept).await;
         let failed_before = self.shared.save_fails.swap(written.is_err(), Ordering::Relaxed);
-        if let Err(error) = written {
-            self.shared.book().not_kept();
+        match written {
+            Ok(()) => self.shared.book().set_saved(changes),
             // Said once, for it is tried again and again.
-            if !failed_before {
-                tracing::warn!(path = %path.display(), %error, "what containers say cannot be kept for the next start");
+            Err(error) if !failed_before => {
+                let path = self.shared.settings.state_file.display();
+                tracing::warn!(%path, %error, "what containers say cannot be kept for the next start");
             }
+            Err(_) => {}
         }
         true
     }

@@ -9,7 +9,7 @@ use std::net::IpAddr;
 use pontoon_ring::time::Time;
 use serde_json::{Value, json};
 
-use super::book::{Act, Book};
+use super::book::{Act, Book, Kept};
 use super::refusal::Refusal;
 use super::{Declared, Said, merge};
 use crate::catalogue::limits::content_fits;
@@ -43,6 +43,13 @@ fn book() -> Book {
 /// `hugo-0` says this, and nothing else.
 fn put(book: &mut Book, body: &Value) -> Result<(), Refusal> {
     book.act(Time::ZERO, "hugo-0", "one", Act::Replace(body.to_string().as_bytes()))
+}
+
+/// What is to be written down since the last time.
+fn to_keep(book: &mut Book) -> Option<BTreeMap<Name, Kept>> {
+    let (changes, kept) = book.unsaved()?;
+    book.set_saved(changes);
+    Some(kept)
 }
 
 fn document(book: &Book) -> Value {

@@ -143,8 +143,8 @@ proptest! {
                 prop_assert_eq!(&merged.says, &said.says);
             }
         }
-        let kept = book.take_unsaved().unwrap_or_default();
+        let kept = to_keep(&mut book).unwrap_or_default();
         let bytes = serde_json::to_vec(&kept).unwrap();
-        prop_assert_eq!(serde_json::from_slice::<BTreeMap<Name, super::super::book::Kept>>(&bytes).unwrap(), kept);
+        prop_assert_eq!(serde_json::from_slice::<BTreeMap<Name, Kept>>(&bytes).unwrap(), kept);
     }
 }

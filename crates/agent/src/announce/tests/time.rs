@@ -59,10 +59,10 @@ fn what_was_said_outlives_the_agent_and_not_the_container() {
     let mut before = book();
     act(&mut before, 0, Act::Replace(br#"{"says": {"version": "1"}, "health": {"state": "passing", "ttl": 30}}"#))
         .unwrap();
-    let kept = before.take_unsaved().unwrap();
-    assert!(before.take_unsaved().is_none(), "it is written once");
+    let kept = to_keep(&mut before).unwrap();
+    assert!(to_keep(&mut before).is_none(), "it is written once");
     act(&mut before, 10, Act::Health(br#"{"state": "passing", "ttl": 30}"#)).unwrap();
-    assert!(before.take_unsaved().is_none(), "a renewal need not be written");
+    assert!(to_keep(&mut before).is_none(), "a renewal need not be written");
 
     let mut after = Book::new("lxd0".into(), kept.clone());
     assert!(after.news().is_none(), "nobody is known to be here yet");
@@ -74,7 +74,7 @@ fn what_was_said_outlives_the_agent_and_not_the_container() {
     let mut replaced = Book::new("lxd0".into(), kept.clone());
     replaced.set(at(0), [("hugo-0".into(), declared("another", Some(8080)))].into());
     assert_eq!(replaced.document("hugo-0", "another").unwrap()["says"], json!({}));
-    assert_eq!(replaced.take_unsaved(), Some(BTreeMap::new()));
+    assert_eq!(to_keep(&mut replaced), Some(BTreeMap::new()));
 
     after.set(at(6), [("hugo-0".into(), declared("another", Some(8080)))].into());
     assert!(after.news().unwrap().is_empty());
@@ -88,7 +88,7 @@ fn a_health_that_was_late_before_a_restart_is_late_after_it() {
     let mut before = book();
     act(&mut before, 0, Act::Health(WARM)).unwrap();
     before.lapse(at(30));
-    let mut after = Book::new("lxd0".into(), before.take_unsaved().unwrap());
+    let mut after = Book::new("lxd0".into(), to_keep(&mut before).unwrap());
     after.set(at(0), both());
     assert_eq!(told(&mut after, 0).unwrap().state, State::Critical);
     act(&mut after, 1, Act::Health(WARM)).unwrap();

@@ -18,6 +18,7 @@
 //!
 //! Nothing here knows how a stack is planned or made, nor which engine runs its containers.
 
+pub mod announce;
 pub mod catalogue;
 pub mod dns;
 pub mod door;

@@ -2,6 +2,7 @@
 //!
 //! Only forms are known here; what a verb does is its own file under [`verbs`](crate::verbs).
 
+pub(crate) mod announce;
 pub(crate) mod ring;
 
 use std::path::PathBuf;
@@ -115,6 +116,9 @@ pub(crate) enum Verb {
     /// Serve the embedded cloud to any OpenStack client
     #[command(subcommand)]
     Cloud(Cloud),
+    /// In a container: say what it is, what it can and how it is
+    #[command(after_help = announce::EXAMPLES)]
+    Announce(announce::Announce),
     /// Be a member of a gossip ring that speaks Serf, or ask one
     #[command(subcommand)]
     Ring(ring::Ring),

@@ -1,5 +1,6 @@
 //! The verbs, one a file.
 
+mod announce;
 mod cloud;
 mod down;
 mod exec;
@@ -31,6 +32,7 @@ pub(crate) async fn run(verb: Verb, output: &Output) -> Result<Exit, Failure> {
         Verb::Status(arguments) => status::run(&arguments, output).await,
         Verb::Logs(arguments) => logs::run(&arguments, output).await,
         Verb::Exec(arguments) => exec::run(&arguments, output).await,
+        Verb::Announce(arguments) => announce::run(&arguments, output).await,
         Verb::Ring(verb) => ring::run(&verb, output).await,
     }
 }

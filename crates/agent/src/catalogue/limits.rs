@@ -20,10 +20,14 @@ pub const HOSTS_MAX: usize = 4096;
 /// The output of a check, in bytes.
 pub const OUTPUT_MAX: usize = 256;
 const LABEL_MAX: usize = 63;
-const CAPABILITIES_MAX: usize = 32;
-const MONITOR_MAX: usize = 16;
-const SAYS_MAX: usize = 16;
-const TEXT_MAX: usize = 256;
+/// Words that one container is looked up by.
+pub(crate) const CAPABILITIES_MAX: usize = 32;
+/// Monitoring points of one container.
+pub(crate) const MONITOR_MAX: usize = 16;
+/// Texts of one container.
+pub(crate) const SAYS_MAX: usize = 16;
+/// One of them, a path, the name of a unit, and the words of a command together, in bytes.
+pub(crate) const TEXT_MAX: usize = 256;
 
 /// Whether a part of these containers is within all limits.
 pub(super) fn fits(containers: &BTreeMap<Name, Arc<Container>>) -> bool {
@@ -32,8 +36,12 @@ pub(super) fn fits(containers: &BTreeMap<Name, Arc<Container>>) -> bool {
 
 /// Whether what is said of a container is within all limits.
 pub fn container_fits(name: &str, container: &Container) -> bool {
-    is_label(name)
-        && is_label(&container.service)
+    is_label(name) && content_fits(container)
+}
+
+/// The same, whatever it is called.
+pub(crate) fn content_fits(container: &Container) -> bool {
+    is_label(&container.service)
         && container.capabilities.len() <= CAPABILITIES_MAX
         && container.capabilities.iter().all(|word| is_word(word))
         && container.monitor.len() <= MONITOR_MAX
@@ -60,7 +68,7 @@ fn monitor_fits(point: &MonitoringPoint) -> bool {
 }
 
 /// A DNS label (RFC 1123, section 2.1).
-fn is_label(text: &str) -> bool {
+pub(crate) fn is_label(text: &str) -> bool {
     (1..=LABEL_MAX).contains(&text.len())
         && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
         && !text.starts_with('-')
@@ -68,7 +76,7 @@ fn is_label(text: &str) -> bool {
 }
 
 /// A word as the file allows it.
-fn is_word(text: &str) -> bool {
+pub(crate) fn is_word(text: &str) -> bool {
     text.len() <= LABEL_MAX
         && text.starts_with(|first: char| first.is_ascii_alphanumeric())
         && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))

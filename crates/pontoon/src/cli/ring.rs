@@ -236,7 +236,7 @@ pub(crate) struct Monitor {
     pub(crate) rpc: Rpc,
 }
 
-fn pair(text: &str) -> Result<(String, String), String> {
+pub(super) fn pair(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
         _ => Err("it has to be NAME=VALUE".to_owned()),

@@ -23,3 +23,4 @@ pub mod dns;
 pub mod door;
 pub mod health;
 pub mod http;
+pub mod picture;

@@ -185,8 +185,7 @@ impl History {
         if changes.is_empty() {
             return;
         }
-        let since = seen.duration_since(UNIX_EPOCH).unwrap_or_default();
-        let unix_ms = u64::try_from(since.as_millis()).unwrap_or(u64::MAX);
+        let unix_ms = milliseconds(seen);
         let mut kept = self.kept();
         for change in changes {
             // A change has nothing that JSON cannot say.
@@ -285,11 +284,11 @@ impl Listener {
             Begin::After(number) => self.at = number,
             Begin::Last(count) => {
                 self.at = self.history.before_last(count);
-                return Some(self.history.event(self.at, "at", "{}"));
+                return Some(self.history.event(self.at, "at", &now()));
             }
             Begin::Reset => {
                 self.at = *self.last.borrow();
-                return Some(self.history.event(self.at, "reset", "{}"));
+                return Some(self.history.event(self.at, "reset", &now()));
             }
         }
         loop {
@@ -301,10 +300,19 @@ impl Listener {
                 }
                 Next::Reset(number) => {
                     self.at = number;
-                    return Some(self.history.event(number, "reset", "{}"));
+                    return Some(self.history.event(number, "reset", &now()));
                 }
                 Next::Nothing => self.last.changed().await.ok()?,
             }
         }
     }
+}
+
+/// What tells a listener which changes are older than its stream.
+fn now() -> String {
+    format!("{{\"unix_ms\":{}}}", milliseconds(SystemTime::now()))
+}
+
+fn milliseconds(time: SystemTime) -> u64 {
+    u64::try_from(time.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis()).unwrap_or(u64::MAX)
 }

@@ -20,7 +20,7 @@ pub struct Teller<'a> {
 /// The hosts, and how each is.
 pub fn members(view: &View, teller: &Teller<'_>) -> Value {
     let hosts: Vec<Value> = view.hosts.values().map(|host| member(host)).collect();
-    told(view, teller, "members", hosts)
+    told(view, teller, "members", &hosts)
 }
 
 /// All that is known.
@@ -42,10 +42,10 @@ pub fn catalogue(view: &View, teller: &Teller<'_>) -> Value {
             document
         })
         .collect();
-    told(view, teller, "hosts", hosts)
+    told(view, teller, "hosts", &hosts)
 }
 
-fn told(view: &View, teller: &Teller<'_>, what: &str, list: Vec<Value>) -> Value {
+fn told(view: &View, teller: &Teller<'_>, what: &str, list: &[Value]) -> Value {
     json!({
         "index": view.index,
         "stack": teller.stack,

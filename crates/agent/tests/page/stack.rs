@@ -7,10 +7,6 @@ use std::time::Duration;
 use pontoon_agent::catalogue::{Container, Health, HostState, HostView, MonitoringPoint, Part, State, Version, View};
 use pontoon_agent::picture::{self, Picture};
 
-/// What somebody says who hopes that it becomes more than text.
-pub(crate) const HOSTILE: &str =
-    "<img src=x onerror=\"document.title='hacked'\"><script>document.title='hacked'</script>";
-
 /// A stack that can be changed, and looked at as an agent would.
 pub(crate) struct Stack {
     /// What its hosts say.

@@ -10,7 +10,7 @@ const WAIT_MS = [1000, 2000, 4000, 8000, 10_000];
 
 /**
  * Listens for ever. `told(kind, data)` gets each event; `alive()` is called whenever anything comes; `lost(why, until)`
- * when the stream has ended, with the time of the next try; `begun(how)` when it is there: `anew`, `again` or `reset`.
+ * when the stream has ended, with the time of the next try; `begun(how, time)` when it is there: `anew`, `again` or `reset`, and the agent's time if it says it.
  * Gives a function that tries at once.
  */
 export function listen({ told, alive, lost, begun }) {
@@ -22,7 +22,7 @@ export function listen({ told, alive, lost, begun }) {
         await stream((event) => {
           const before = id;
           if (event.id) id = event.id;
-          if (event.kind === "at" || event.kind === "reset") begun(event.kind === "reset" ? "reset" : before ? "again" : "anew");
+          if (event.kind === "at" || event.kind === "reset") begun(event.kind === "reset" ? "reset" : before ? "again" : "anew", event.data.unix_ms);
           else told(event.kind, event.data);
         });
         why = "it has ended the connection";

@@ -106,7 +106,8 @@ function judge(group, members) {
   group.wanted = wanted;
   group.state = group.serving === wanted && wanted > 0 ? "passing" : group.serving > 0 ? "warning" : "critical";
   group.word = group.serving > 0 ? `${group.serving} of ${wanted} serve` : wanted > 0 ? `none of ${wanted} serves` : "has no member";
-  if (group.state === "passing" && members.some((one) => one.state === "warning")) group.state = "warning";
+  const warn = count(members, "warning");
+  if (group.state === "passing" && warn) Object.assign(group, { state: "warning", word: `${group.word}, ${copies(warn, "warns", "warn")}` });
 }
 
 /** What a person should look at, the worst first. What follows from something else is not said twice. */
@@ -116,6 +117,7 @@ function problems(made, hosts) {
   if (made.picture.error) add({ name: "the picture", state: "warning" }, `The last good one is shown. ${made.picture.error}`);
   for (const host of made.hosts) {
     if (host.ring === "failed") add(host, "has not answered", { since: host.since });
+    if (host.ring === "left" && host.containers.length) add({ ...host, state: "warning" }, `has left, with ${copies(host.containers.length, "container")} in its last word`);
     if (host.ring === "missing") add(host, "the picture wants it, and it is not in the ring");
   }
   for (const balancer of made.balancers) {

@@ -12,13 +12,14 @@ const state = {
   catalogue: undefined, picture: {}, heardAt: 0, readAt: 0, link: "connecting", why: "", until: 0, lostAt: 0,
   words: [], only: undefined, by: "host", everything: false, opened: new Map(), changes: [],
 };
-let made, drawSoon, readSoon, took = 0;
+let made, drawSoon, readSoon, took = 0, begun = 0;
 
 // What the agent tells.
 
 const retry = listen({
   alive: () => (state.heardAt = Date.now()),
-  begun(how) {
+  begun(how, time) {
+    begun = time ?? begun;
     const gone = state.lostAt && span((Date.now() - state.lostAt) / 1000);
     if (gone && how !== "anew") mark(`Connected again after ${gone}; what was missed follows.`);
     if (how === "reset") mark("The agent was started anew, or too much was missed: changes before this may be missing.");
@@ -35,7 +36,7 @@ const retry = listen({
   told(kind, change) {
     if (kind !== "change") return;
     side.remember(state.changes, change);
-    if (Date.now() - change.unix_ms < 60_000) say(`${change.container ?? change.host ?? "The picture"} ${side.turn(change)}. ${change.output ?? ""}`);
+    if (change.unix_ms >= begun) say(`${change.container ?? change.host ?? "The picture"} ${side.turn(change)}. ${change.output ?? ""}`);
     if (change.state && change.was) known(change);
     soon();
     draw();

@@ -6,9 +6,10 @@ import { el, icon, svg } from "./dom.js";
 
 const TITLES = ["From", "Floating IP", "Balancer or name", "Host port", "Container"];
 const SIGNS = ["internet", "address", "balancer", "host", "container"];
-/** Of the columns, where they are as narrow as can be read. */
+/** Of the columns, where they are as narrow as can be read; with what lies between them that is `LEAST`. */
 const WIDTHS = [104, 168, 156, 146, 168];
-const HEIGHT = 46, TALL = 62, SPACE = 10, STEP = HEIGHT + SPACE, GAP = 24, TOP = 24, INDENT = 18;
+const LEAST = 806;
+const HEIGHT = 46, TALL = 62, SPACE = 10, STEP = HEIGHT + SPACE, TOP = 32, INDENT = 18;
 /** With more containers than this, services are drawn as one, but for what is selected. */
 const ROWS = 18, SIBLINGS = 8, GROUPS = 12;
 
@@ -64,9 +65,15 @@ function lay({ balancer, service, members }, made, selected, room) {
   if (others > 0) {
     const hidden = members.filter((one) => !near.includes(one));
     const ill = hidden.filter((one) => !one.serves).length;
+    const at = [...new Set(hidden.map((one) => one.host))].map((name) => made.find(`host/${name}`));
+    const silent = at.filter((host) => host?.ring !== "alive").length;
     lead.children.push({
-      at: `${lead.at} rest`, key: service.key, name: near.length ? `${copies(others, "other")}` : copies(others, "container"), column: 4, what: "Containers", sign: "service",
-      text: `${others - ill} serve · ${copies(new Set(hidden.map((one) => one.host)).size, "host")}`, state: ill === 0 ? "passing" : ill < others ? "warning" : "critical", word: "", children: [],
+      at: `${lead.at} hosts`, name: `${near.length ? "+ " : ""}${copies(at.length, "host")}`, column: 3, what: "Host ports", sum: true, state: grade(silent, at.length),
+      text: silent ? `${silent} silent` : at.length > 1 ? "all answer" : "answers",
+      children: [{
+        at: `${lead.at} rest`, key: service.key, name: copies(others, near.length ? "other" : "container"), column: 4, what: "Containers", sum: true, state: grade(ill, others),
+        text: ill ? `${others - ill} of ${others} serve` : others > 1 ? "all serve" : "serves", children: [],
+      }],
     });
   }
   if (!lead.children.length) lead.children.push({ at: `${lead.at} none`, name: "No member", text: service.name ? `of ${service.name}` : "", state: "missing", word: "missing", column: 4, children: [] });
@@ -74,6 +81,7 @@ function lay({ balancer, service, members }, made, selected, room) {
   return { at: `${lead.at} address`, key: balancer.key, name: balancer.floating_ip, text: audience(balancer), column: 1, children: [lead] };
 }
 
+const grade = (ill, all) => (ill === 0 ? "passing" : ill < all ? "warning" : "critical");
 const shows = (one, selected) => selected && (one === selected || `host/${one.host}` === selected.key);
 
 /** A way is lit from its beginning to what is selected, and behind that to its ends. Says whether what is selected is in it. */
@@ -88,7 +96,7 @@ function light(node, selected, above = false) {
 
 /** Draws the tree into elements, for this width. */
 export function draw({ roots, attachment }, width, lighting) {
-  const wide = width >= WIDTHS.reduce((sum, one) => sum + one) + 4 * 16;
+  const wide = width >= LEAST;
   const [places, height] = wide ? acrossPlaces(roots, width) : downPlaces(roots, width);
   const lines = svg("svg", { class: "lines", width, height, "aria-hidden": "true" });
   const nodes = [];
@@ -104,12 +112,17 @@ export function draw({ roots, attachment }, width, lighting) {
   return graph;
 }
 
+/** The place and the width of each column. */
 function columns(width) {
-  const narrow = WIDTHS.reduce((sum, one) => sum + one);
-  const gap = Math.min(64, Math.max(16, (width - narrow) / 4 > GAP ? GAP + (width - narrow - 4 * GAP) * 0.12 : (width - narrow) / 4));
-  const more = Math.max(0, Math.min(44, (width - narrow - 4 * gap) / 5));
+  const own = WIDTHS.reduce((sum, one) => sum + one);
+  const gap = Math.min(90, (width - own) / 6);
+  const scale = Math.min(1.5, (width - 4 * gap) / own);
   let x = 0;
-  return WIDTHS.map((own) => [x, own + more, (x += own + more + gap)]).map(([at, w]) => [at, w]);
+  return WIDTHS.map((one) => {
+    const place = [x, one * scale];
+    x += place[1] + gap;
+    return place;
+  });
 }
 
 function acrossPlaces(roots, width) {
@@ -165,12 +178,12 @@ function element(node, box, lighting, wide) {
   const what = node.what ?? TITLES[node.column];
   const said = [what, node.name, node.beside, node.text, node.word].filter(Boolean).join(", ");
   const content = [
-    icon(ill || (node.state && node.column === 4 && !node.sign) ? node.state : node.sign ?? SIGNS[node.column]),
-    el("span", { class: "name" }, node.name, el("span", { class: "what" }, wide ? node.beside : [node.beside, node.column > 0 && what].filter(Boolean).join(" · "))),
+    icon(ill || (node.state && node.column === 4) ? node.state : node.sign ?? SIGNS[node.column]),
+    el("span", { class: "name" }, el("span", {}, node.name), el("span", { class: "what" }, wide ? node.beside : [node.beside, node.column > 0 && what].filter(Boolean).join(" · "))),
     el("span", { class: "text" }, ill && node.word && node.column === 3 ? node.word : node.text),
     node.tall && el("span", { class: `text word ${node.state}` }, node.word),
   ];
-  const name = `node ${node.lit ? "lit" : lighting ? "dim" : ""} ${ill ? node.state : ""} ${node.tall ? "tall" : ""}`;
+  const name = `node ${node.lit ? "lit" : lighting ? "dim" : ""} ${ill && !node.sum ? node.state : ""} ${node.tall ? "tall" : ""}`;
   const title = [node.name, node.text, node.word].filter(Boolean).join("\n");
   const made = node.key
     ? el("a", { class: name, href: `#${encodeURI(node.key)}`, "data-at": node.at, tabindex: -1, "aria-current": node.self && "true", title, "aria-label": said }, content)

@@ -20,7 +20,7 @@ fn every_part_that_the_page_asks_for_is_there_and_none_is_of_somebody_else() {
     }
     for script in PARTS.iter().filter(|part| part.kind == SCRIPT) {
         for asked in script.text.split('"').filter_map(|word| word.strip_prefix("./")) {
-            assert!(frame.contains(&format!("page/{asked}")), "{} is loaded late", asked);
+            assert!(frame.contains(&format!("page/{asked}")), "{asked} is loaded late");
         }
         for way in ["innerHTML", "outerHTML", "insertAdjacent", "document.write", "eval(", "DOMParser", "srcdoc"] {
             assert!(!script.text.contains(way), "{}: {way}: text is made of text", script.name);

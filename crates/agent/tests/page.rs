@@ -31,7 +31,8 @@ struct Running {
     stack: Stack,
     views: watch::Sender<Arc<View>>,
     pictures: watch::Sender<Arc<Picture>>,
-    is_cut: watch::Sender<bool>,
+    way: watch::Sender<Option<SocketAddr>>,
+    listeners: usize,
 }
 
 impl Running {
@@ -39,36 +40,50 @@ impl Running {
         change(&mut self.stack);
         self.views.send_replace(self.stack.view());
     }
+
+    /// Connections end, and there are no new ones until somebody is led to again.
+    fn cut(&self) -> SocketAddr {
+        self.way.send_replace(None).unwrap()
+    }
+
+    /// Another run of the agent, to which new connections lead.
+    async fn start(&mut self, run: u64) {
+        let server = Server::bind(&["127.0.0.1:0".parse().unwrap()]).await.unwrap();
+        let address = *server.addresses().first().unwrap();
+        let networks = vec!["127.0.0.0/8".parse().unwrap()];
+        let settings = Settings {
+            datacenter: "blog".to_owned(),
+            here: "lxd0".into(),
+            door: Door::new(networks.clone(), 32, 32),
+            waiters: Door::new(networks, self.listeners, self.listeners),
+            run,
+            began: Instant::now().checked_sub(Duration::from_secs(250)).unwrap(),
+            pictures: self.pictures.subscribe(),
+        };
+        tokio::spawn(server.run(settings, self.views.subscribe()));
+        self.way.send_replace(Some(address));
+    }
 }
 
-async fn serve(mut stack: Stack) -> Running {
-    let server = Server::bind(&["127.0.0.1:0".parse().unwrap()]).await.unwrap();
-    let behind = *server.addresses().first().unwrap();
-    let networks = vec!["127.0.0.0/8".parse().unwrap()];
-    let (pictures, drawn) = watch::channel(Arc::new(stack.picture.clone()));
-    let settings = Settings {
-        datacenter: "blog".to_owned(),
-        here: "lxd0".into(),
-        door: Door::new(networks.clone(), 32, 32),
-        waiters: Door::new(networks, 8, 8),
-        run: 77,
-        began: Instant::now().checked_sub(Duration::from_secs(250)).unwrap(),
-        pictures: drawn,
-    };
-    let (views, watched) = watch::channel(stack.view());
-    tokio::spawn(server.run(settings, watched));
+/// So many may listen for changes.
+async fn serve(mut stack: Stack, listeners: usize) -> Running {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = format!("http://{}/", listener.local_addr().unwrap());
-    let (is_cut, cut) = watch::channel(false);
-    tokio::spawn(lead(listener, behind, cut));
-    Running { address, stack, views, pictures, is_cut }
+    let (pictures, _) = watch::channel(Arc::new(stack.picture.clone()));
+    let (views, _) = watch::channel(stack.view());
+    let (way, led) = watch::channel(None);
+    tokio::spawn(lead(listener, led));
+    let mut running = Running { address, stack, views, pictures, way, listeners };
+    running.start(77).await;
+    running
 }
 
-/// Leads connections on; while the way is cut there are none.
-async fn lead(listener: TcpListener, behind: SocketAddr, cut: watch::Receiver<bool>) {
+/// Leads connections on for as long as there is somewhere to lead them to.
+async fn lead(listener: TcpListener, way: watch::Receiver<Option<SocketAddr>>) {
     while let Ok((mut outer, _)) = listener.accept().await {
-        let mut cut = cut.clone();
+        let mut way = way.clone();
         tokio::spawn(async move {
+            let Some(behind) = *way.borrow_and_update() else { return };
             let through = async {
                 if let Ok(mut inner) = TcpStream::connect(behind).await {
                     let _ = copy_bidirectional(&mut outer, &mut inner).await;
@@ -76,7 +91,7 @@ async fn lead(listener: TcpListener, behind: SocketAddr, cut: watch::Receiver<bo
             };
             tokio::select! {
                 () = through => {}
-                _ = cut.wait_for(|is_cut| *is_cut) => {}
+                _ = way.changed() => {}
             }
         });
     }
@@ -85,7 +100,7 @@ async fn lead(listener: TcpListener, behind: SocketAddr, cut: watch::Receiver<bo
 /// The page of a stack at a fragment; nothing where there is no browser.
 async fn shown(stack: Stack, fragment: &str) -> Option<(Running, Page)> {
     let mut page = browser::page().await?;
-    let running = serve(stack).await;
+    let running = serve(stack, 8).await;
     page.open(&format!("{}{fragment}", running.address)).await;
     page.until("document.querySelector('.card')").await;
     Some((running, page))
@@ -188,17 +203,44 @@ async fn a_change_comes_by_itself_and_is_said_aloud() {
 async fn a_lost_connection_is_said_and_what_was_missed_comes_afterwards() {
     let Some((mut running, mut page)) = shown(Stack::blog(), "").await else { return };
     page.until("document.querySelector('#link').innerText.includes('Live')").await;
-    running.is_cut.send_replace(true);
+    let behind = running.cut();
     page.until("!document.querySelector('#banner').hidden").await;
     page.until("document.title.startsWith('No connection')").await;
     let banner = page.text("#banner").await.remove(0);
     assert!(banner.contains("The connection to the agent is lost") && banner.contains("as it was at"), "{banner}");
     page.picture("desk-lost").await;
     running.change(|stack| stack.say("mail-0", State::Warning, "queue of 900"));
-    running.is_cut.send_replace(false);
+    running.way.send_replace(Some(behind));
     page.until("document.querySelector('#banner').hidden").await;
     page.until("document.querySelector('#changes').innerText.includes('mail-0 passing → warning')").await;
     page.until("document.querySelector('#changes').innerText.includes('Connected again after')").await;
+    page.close().await;
+}
+
+#[tokio::test]
+async fn an_agent_that_was_started_anew_is_said_and_the_page_goes_on_with_it() {
+    let Some((mut running, mut page)) = shown(Stack::blog(), "").await else { return };
+    page.until("document.querySelector('#link').innerText.includes('Live')").await;
+    running.cut();
+    page.until("!document.querySelector('#banner').hidden").await;
+    running.change(|stack| stack.say("mail-0", State::Warning, "queue of 900"));
+    running.start(78).await;
+    page.until("document.querySelector('#changes').innerText.includes('The agent was started anew')").await;
+    page.until("document.querySelector('#attention').innerText.includes('queue of 900')").await;
+    running.change(|stack| stack.say("mail-0", State::Passing, ""));
+    page.until("document.querySelector('#changes').innerText.includes('mail-0 warning → passing')").await;
+    page.close().await;
+}
+
+#[tokio::test]
+async fn where_too_many_listen_the_page_asks_again_and_again_and_says_so() {
+    let Some(mut page) = browser::page().await else { return };
+    let mut running = serve(Stack::blog(), 0).await;
+    page.open(&running.address).await;
+    page.until("document.querySelector('#banner').innerText.includes('too many listen')").await;
+    running.change(|stack| stack.say("mail-0", State::Warning, "queue of 900"));
+    page.until("document.querySelector('#attention').innerText.includes('queue of 900')").await;
+    assert!(page.text("#banner").await.remove(0).contains("Changes do not come by themselves"));
     page.close().await;
 }
 
@@ -290,7 +332,7 @@ async fn a_phone_shows_all_of_it_without_sideways_scrolling() {
     for (name, stack) in [("blog", Stack::blog()), ("large", Stack::large(30, 12)), ("empty", Stack::empty())] {
         let Some(mut page) = browser::page().await else { return };
         page.window(Window::Phone, "light").await;
-        let running = serve(stack).await;
+        let running = serve(stack, 8).await;
         page.open(&running.address).await;
         page.until("document.querySelector('.card')").await;
         fits(&mut page, name).await;

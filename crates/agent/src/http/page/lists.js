@@ -59,7 +59,7 @@ function content(card, toggle) {
     el("p", { class: `word ${card.state}` }, card.state !== "passing" && icon(card.state), card.word, card.since && [" for ", ago(card.since)]),
     el("p", { class: "about" }, card.about),
     card.all
-      ? el("button", { type: "button", class: "toggle", "data-at": `${card.key} open`, tabindex: -1, "aria-expanded": String(card.open), "aria-label": `${copies(card.all, "container")} of ${card.name}`, click: () => toggle(card) },
+      ? el("button", { type: "button", class: "toggle", "data-at": `${card.key} open`, tabindex: -1, "aria-expanded": String(card.open), "aria-label": `${copies(card.all, "container")} of ${card.name}: ${card.counts.map(([state, number]) => `${number} ${state}`).join(", ")}`, click: () => toggle(card) },
         icon("open"), el("span", { class: "tallies" }, summary))
       : el("p", { class: "none" }, card.silent ? "Its word has not arrived yet." : "No container."),
     card.rows.length > 0 && el("ul", {}, card.rows.map((row) => el("li", {}, link(row.key, { class: `row ${row.state}` },

@@ -9,7 +9,7 @@ const HOSTS = {
   alive: ["passing", "answers"],
   failed: ["critical", "does not answer"],
   left: ["left", "has left"],
-  missing: ["missing", "has never been seen"],
+  missing: ["missing", "is not in the ring"],
 };
 
 const order = new Intl.Collator("en", { numeric: true });

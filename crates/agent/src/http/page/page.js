@@ -12,7 +12,7 @@ const state = {
   catalogue: undefined, picture: {}, heardAt: 0, readAt: 0, link: "connecting", why: "", until: 0, lostAt: 0,
   words: [], only: undefined, by: "host", everything: false, opened: new Map(), changes: [],
 };
-let made, drawSoon, readSoon, took = 0, begun = 0;
+let made, drawSoon, readSoon, took = 0, begun = 0, pictured = false;
 
 // What the agent tells.
 
@@ -25,6 +25,7 @@ const retry = listen({
     if (how === "reset") mark("The agent was started anew, or too much was missed: changes before this may be missing.");
     if (gone) say("Connected again.");
     Object.assign(state, { link: "live", lostAt: 0 });
+    pictured = false;
     load();
   },
   lost(why, until) {
@@ -37,6 +38,7 @@ const retry = listen({
     if (kind !== "change") return;
     side.remember(state.changes, change);
     if (change.unix_ms >= begun) say(`${change.container ?? change.host ?? "The picture"} ${side.turn(change)}. ${change.output ?? ""}`);
+    if (change.kind === "picture") pictured = false;
     if (change.state && change.was) known(change);
     soon();
     draw();
@@ -59,18 +61,20 @@ function known(change) {
 async function load() {
   clearTimeout(readSoon);
   readSoon = undefined;
-  const begun = Date.now();
+  const since = Date.now(), current = pictured && state.link === "live";
+  pictured = true;
   try {
-    const [catalogue, picture] = await Promise.all([read("v1/catalogue"), read("v1/picture")]);
+    const [catalogue, picture] = await Promise.all([read("v1/catalogue"), current ? undefined : read("v1/picture")]);
     if (catalogue) Object.assign(state, { catalogue, readAt: Date.now() });
     if (picture) state.picture = picture;
     state.heardAt = Date.now();
     // It answers, but has no place for one more who listens.
     if (state.link === "lost") state.link = "asking";
   } catch {
+    pictured = false;
     if (state.link === "asking") state.link = "lost";
   }
-  took = Date.now() - begun;
+  took = Date.now() - since;
   draw();
 }
 

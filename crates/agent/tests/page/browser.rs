@@ -60,6 +60,7 @@ pub(crate) async fn page() -> Option<Page> {
     let mut child = Command::new("chromium")
         .args(FLAGS)
         .arg(format!("--user-data-dir={}", profile.path().display()))
+        .env("TMPDIR", profile.path())
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
         .kill_on_drop(true)

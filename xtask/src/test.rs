@@ -52,7 +52,8 @@ struct Tool {
     package: &'static str,
 }
 
-const TOOLS: [Tool; 11] = [
+const TOOLS: [Tool; 12] = [
+    Tool { name: "chromium", probe: &["chromium", "--version"], package: "chromium" },
     Tool { name: "cloud-init", probe: &["cloud-init", "--version"], package: "cloud-init" },
     Tool { name: "dig", probe: &["dig", "-v"], package: "bind9-dnsutils" },
     Tool { name: "dnsmasq", probe: &["dnsmasq", "--version"], package: "dnsmasq-base" },

@@ -8,13 +8,15 @@
 //!                                    │ View: one consistent state, published whole
 //!                       ┌────────────┼─────────────┐
 //!                       ▼            ▼             ▼
-//!                      dns     http (Consul,     page
+//!                      dns     http (Consul,     page ◀── picture
 //!                              Prometheus)
 //! ```
 //!
 //! Every host owns its part of the catalogue and nobody else's: there is nothing central and nothing to elect. What
 //! decides is pure (`catalogue`, the states of `health`, the answers of `dns` and `http`): it takes a time and an input
 //! and hands back outputs. What waits is thin and stands beside it.
+//!
+//! The picture says what the stack should look like; it is shown, and decides nothing.
 //!
 //! Nothing here knows how a stack is planned or made, nor which engine runs its containers.
 
@@ -24,3 +26,4 @@ pub mod dns;
 pub mod door;
 pub mod health;
 pub mod http;
+pub mod picture;

@@ -6,11 +6,12 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use pontoon_agent::catalogue::{Container, Health, HostState, HostView, MonitoringPoint, Part, State, View};
 use pontoon_agent::door::Door;
 use pontoon_agent::http::{Server, Settings};
+use pontoon_agent::picture::Picture;
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpSocket, TcpStream};
@@ -23,22 +24,26 @@ const PATIENCE: Duration = Duration::from_mins(1);
 struct Running {
     address: SocketAddr,
     views: watch::Sender<Arc<View>>,
+    pictures: watch::Sender<Arc<Picture>>,
 }
 
 async fn start() -> Running {
     let server = Server::bind(&["127.0.0.1:0".parse().unwrap()]).await.unwrap();
     let address = *server.addresses().first().unwrap();
     let networks = vec!["127.0.0.0/16".parse().unwrap()];
+    let (pictures, drawn) = watch::channel(Arc::default());
     let settings = Settings {
         datacenter: "demo".to_owned(),
         here: "lxd0".into(),
         door: Door::new(networks.clone(), 16, 8),
         waiters: Door::new(networks, 8, 2),
         run: 77,
+        began: Instant::now(),
+        pictures: drawn,
     };
     let (views, watched) = watch::channel(Arc::new(view(5, State::Passing)));
     tokio::spawn(server.run(settings, watched));
-    Running { address, views }
+    Running { address, views, pictures }
 }
 
 fn view(index: u64, state: State) -> View {
@@ -86,6 +91,9 @@ async fn get(address: SocketAddr, path: &str) -> (String, Value) {
 async fn every_path_is_answered_and_none_can_be_written() {
     let running = start().await;
     for path in [
+        "/",
+        "/page/page.js",
+        "/v1/picture",
         "/v1/members",
         "/v1/catalogue",
         "/v1/services/hugo",
@@ -114,6 +122,8 @@ async fn every_path_is_answered_and_none_can_be_written() {
     }
     for (path, status) in [
         ("/v1/services/nobody", "404"),
+        ("/page/other.js", "404"),
+        ("/v1/changes?last=x", "400"),
         ("/v1/kv/x", "404"),
         ("/v1/catalog/nodes?dc=elsewhere", "500"),
         ("/v1/catalog/nodes?index=x", "400"),
@@ -209,6 +219,52 @@ async fn the_stream_has_one_event_a_change_and_can_be_resumed() {
     let of_another_run = send(running.address, "GET", "/v1/changes", "Last-Event-ID: 76-1\r\n").await;
     let (id, kind, _) = event(&mut BufReader::new(of_another_run).lines()).await;
     assert_eq!((id.as_str(), kind.as_str()), ("77-2", "reset"));
+}
+
+#[tokio::test]
+async fn who_comes_late_gets_the_last_changes_with_their_times_and_hears_of_another_picture() {
+    let running = start().await;
+    let mut first = BufReader::new(send(running.address, "GET", "/v1/changes", "").await).lines();
+    event(&mut first).await;
+    for (index, state) in [(6, State::Critical), (7, State::Passing), (8, State::Warning)] {
+        running.views.send_replace(Arc::new(view(index, state)));
+        event(&mut first).await;
+    }
+    drop(first);
+    let mut late = BufReader::new(send(running.address, "GET", "/v1/changes?last=2", "").await).lines();
+    let (id, kind, _) = event(&mut late).await;
+    assert_eq!((id.as_str(), kind.as_str()), ("77-1", "at"));
+    for state in ["passing", "warning"] {
+        let (_, _, data) = event(&mut late).await;
+        let data: Value = serde_json::from_str(&data).unwrap();
+        assert_eq!(data["state"], state);
+        let seen = std::time::UNIX_EPOCH + Duration::from_millis(data["unix_ms"].as_u64().unwrap());
+        assert!(seen.elapsed().unwrap() < PATIENCE, "{data}");
+    }
+    running
+        .pictures
+        .send_modify(|picture| *picture = Picture { error: Some("bad".to_owned()), ..Picture::default() }.into());
+    let (_, kind, data) = event(&mut late).await;
+    assert!(kind == "change" && data.contains("\"kind\":\"picture\""), "{data}");
+    assert_eq!(get(running.address, "/v1/picture").await.1["error"], "bad");
+    // More than there are is all of them.
+    let all = send(running.address, "GET", "/v1/changes?last=4000", "").await;
+    assert_eq!(event(&mut BufReader::new(all).lines()).await.0, "77-0");
+}
+
+#[tokio::test]
+async fn the_catalogue_is_sent_once_for_each_view() {
+    let running = start().await;
+    let (head, body) = get(running.address, "/v1/catalogue").await;
+    assert_eq!((&body["stack"], &body["here"]), (&Value::from("demo"), &Value::from("lxd0")));
+    let tag = head.lines().find_map(|line| line.strip_prefix("etag: ")).unwrap().to_uppercase();
+    let (head, body) =
+        read(send(running.address, "GET", "/v1/catalogue", &format!("If-None-Match: {tag}\r\n")).await).await;
+    assert!(head.starts_with("http/1.1 304") && body.is_empty(), "{head}");
+    running.views.send_replace(Arc::new(view(6, State::Passing)));
+    let (head, _) =
+        read(send(running.address, "GET", "/v1/catalogue", &format!("If-None-Match: {tag}\r\n")).await).await;
+    assert!(head.starts_with("http/1.1 200"), "{head}");
 }
 
 #[tokio::test]

@@ -6,12 +6,14 @@
 //!
 //! Each change is one event of the type `change` with an id `RUN-NUMBER`. Whoever comes back with `Last-Event-ID` gets
 //! what it has missed; where that is no longer kept, or is of another run of the agent, it gets `reset` instead, and reads
-//! the catalogue anew. The first event of a stream is `at`: its id is where the stream begins.
+//! the catalogue anew. The first event of a stream is `at`: its id is where the stream begins, which is now, or as many
+//! changes ago as the listener asks for.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::convert::Infallible;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use axum::response::sse::Event;
 use futures_util::stream::{self, Stream};
@@ -20,11 +22,12 @@ use tokio::sync::watch;
 
 use crate::catalogue::{HostState, HostView, Instance, Name, State, View};
 use crate::door::Seat;
+use crate::picture::Picture;
 
 /// The changes that are kept for those who come back.
 const KEPT: usize = 4096;
 
-/// One thing that differs between two views.
+/// One thing that differs between two views, or the picture.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(tag = "kind", rename_all = "lowercase")]
 pub enum Change {
@@ -54,6 +57,16 @@ pub enum Change {
         /// Why, in words for people.
         output: String,
     },
+    /// The picture is another, and is to be read anew.
+    Picture,
+}
+
+/// A change, and when it was seen here.
+#[derive(Serialize)]
+struct Dated<'a> {
+    unix_ms: u64,
+    #[serde(flatten)]
+    change: &'a Change,
 }
 
 /// What differs. Parts that two views share are not looked into, so it costs what has changed.
@@ -140,25 +153,43 @@ impl History {
         Arc::new(Self { run, kept: Mutex::new(kept), last: watch::Sender::new(0) })
     }
 
-    /// Keeps what differs between each view and the next, until there are no more views.
-    pub async fn record(self: Arc<Self>, mut views: watch::Receiver<Arc<View>>) {
+    /// Keeps what differs between each view and the next, and that there is another picture, until there are no more
+    /// views.
+    pub async fn record(
+        self: Arc<Self>,
+        mut views: watch::Receiver<Arc<View>>,
+        mut pictures: watch::Receiver<Arc<Picture>>,
+    ) {
         let mut before = Arc::clone(&views.borrow_and_update());
-        while views.changed().await.is_ok() {
-            let after = Arc::clone(&views.borrow_and_update());
-            self.keep(&between(&before, &after));
-            before = after;
+        let mut redrawn = true;
+        loop {
+            tokio::select! {
+                viewed = views.changed() => {
+                    if viewed.is_err() {
+                        return;
+                    }
+                    let after = Arc::clone(&views.borrow_and_update());
+                    self.keep(&between(&before, &after), SystemTime::now());
+                    before = after;
+                }
+                drawn = pictures.changed(), if redrawn => match drawn {
+                    Ok(()) => self.keep(&[Change::Picture], SystemTime::now()),
+                    Err(_) => redrawn = false,
+                },
+            }
         }
     }
 
-    /// Keeps these changes.
-    pub fn keep(&self, changes: &[Change]) {
+    /// Keeps these changes, which were seen at that time.
+    pub fn keep(&self, changes: &[Change], seen: SystemTime) {
         if changes.is_empty() {
             return;
         }
+        let unix_ms = milliseconds(seen);
         let mut kept = self.kept();
         for change in changes {
             // A change has nothing that JSON cannot say.
-            let Ok(text) = serde_json::to_string(change) else { continue };
+            let Ok(text) = serde_json::to_string(&Dated { unix_ms, change }) else { continue };
             kept.changes.push_back(text.into());
             if kept.changes.len() > KEPT {
                 kept.changes.pop_front();
@@ -170,16 +201,17 @@ impl History {
         self.last.send_replace(last);
     }
 
-    /// The events for one listener. `after` is the `Last-Event-ID` that it brings; `seat` is kept for as long as it
-    /// listens.
+    /// The events for one listener. `after` is the `Last-Event-ID` that it brings; without one it gets the `last` so many
+    /// changes of those that are kept first. `seat` is kept for as long as it listens.
     pub fn listen(
         self: &Arc<Self>,
         after: Option<&str>,
+        last: u64,
         seat: Seat,
     ) -> impl Stream<Item = Result<Event, Infallible>> + use<> {
         let begin = match after {
             Some(id) => self.number(id).map_or(Begin::Reset, Begin::After),
-            None => Begin::Now,
+            None => Begin::Last(last),
         };
         let listener = Listener { history: Arc::clone(self), last: self.last.subscribe(), begin, at: 0, _seat: seat };
         stream::unfold(listener, async |mut listener| {
@@ -192,6 +224,12 @@ impl History {
     fn number(&self, id: &str) -> Option<u64> {
         let (run, number) = id.split_once('-')?;
         (run.parse() == Ok(self.run)).then(|| number.parse().ok()).flatten()
+    }
+
+    /// The number before the last so many of those that are kept.
+    fn before_last(&self, count: u64) -> u64 {
+        let kept = self.kept();
+        kept.last().saturating_sub(count).max(kept.first - 1)
     }
 
     fn after(&self, number: u64) -> Next {
@@ -223,7 +261,8 @@ impl Kept {
 /// Where a stream begins.
 #[derive(Clone, Copy, Debug)]
 enum Begin {
-    Now,
+    /// So many changes ago.
+    Last(u64),
     After(u64),
     Reset,
     Begun,
@@ -243,13 +282,13 @@ impl Listener {
         match std::mem::replace(&mut self.begin, Begin::Begun) {
             Begin::Begun => {}
             Begin::After(number) => self.at = number,
-            Begin::Now => {
-                self.at = *self.last.borrow();
-                return Some(self.history.event(self.at, "at", "{}"));
+            Begin::Last(count) => {
+                self.at = self.history.before_last(count);
+                return Some(self.history.event(self.at, "at", &now()));
             }
             Begin::Reset => {
                 self.at = *self.last.borrow();
-                return Some(self.history.event(self.at, "reset", "{}"));
+                return Some(self.history.event(self.at, "reset", &now()));
             }
         }
         loop {
@@ -261,10 +300,19 @@ impl Listener {
                 }
                 Next::Reset(number) => {
                     self.at = number;
-                    return Some(self.history.event(number, "reset", "{}"));
+                    return Some(self.history.event(number, "reset", &now()));
                 }
                 Next::Nothing => self.last.changed().await.ok()?,
             }
         }
     }
+}
+
+/// What tells a listener which changes are older than its stream.
+fn now() -> String {
+    format!("{{\"unix_ms\":{}}}", milliseconds(SystemTime::now()))
+}
+
+fn milliseconds(time: SystemTime) -> u64 {
+    u64::try_from(time.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis()).unwrap_or(u64::MAX)
 }

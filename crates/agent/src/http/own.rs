@@ -4,16 +4,27 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::catalogue::{HostView, Instance, State, View};
+use crate::catalogue::{HostView, Instance, Name, State, View};
+
+/// Whose word a document is, and when it was given.
+#[derive(Clone, Copy, Debug)]
+pub struct Teller<'a> {
+    /// The stack's name.
+    pub stack: &'a str,
+    /// The host on which the agent is.
+    pub here: &'a Name,
+    /// What has passed since the catalogue's beginning, from which `stale_since_seconds` is counted.
+    pub now: Duration,
+}
 
 /// The hosts, and how each is.
-pub fn members(view: &View) -> Value {
+pub fn members(view: &View, teller: &Teller<'_>) -> Value {
     let hosts: Vec<Value> = view.hosts.values().map(|host| member(host)).collect();
-    json!({ "index": view.index, "members": hosts })
+    told(view, teller, "members", &hosts)
 }
 
 /// All that is known.
-pub fn catalogue(view: &View) -> Value {
+pub fn catalogue(view: &View, teller: &Teller<'_>) -> Value {
     let hosts: Vec<Value> = view
         .hosts
         .values()
@@ -31,7 +42,17 @@ pub fn catalogue(view: &View) -> Value {
             document
         })
         .collect();
-    json!({ "index": view.index, "hosts": hosts })
+    told(view, teller, "hosts", &hosts)
+}
+
+fn told(view: &View, teller: &Teller<'_>, what: &str, list: &[Value]) -> Value {
+    json!({
+        "index": view.index,
+        "stack": teller.stack,
+        "here": &**teller.here,
+        "now_seconds": teller.now.as_secs(),
+        what: list,
+    })
 }
 
 /// The copies of a service, well or not; nothing where there is no such service.

@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::extract::connect_info::Connected;
 use axum::extract::{ConnectInfo, Path, Query, Request, State};
@@ -27,10 +27,12 @@ use tokio::time::sleep;
 use super::blocking::{self, Indexed};
 use super::changes::History;
 use super::consul::Consul;
+use super::own::Teller;
 use super::parameters::Parameters;
-use super::{own, prometheus};
+use super::{own, page, prometheus};
 use crate::catalogue::{Name, View};
 use crate::door::{Door, Seat};
+use crate::picture::Picture;
 
 /// A pause after an error of a socket, such as too many open files, so that it does not become a busy loop.
 const PAUSE: Duration = Duration::from_millis(20);
@@ -50,6 +52,10 @@ pub struct Settings {
     pub waiters: Arc<Door>,
     /// Tells this run of the agent from the others, in the ids of changes.
     pub run: u64,
+    /// When the catalogue's time began.
+    pub began: Instant,
+    /// What the stack should look like; an empty one where nobody has drawn it.
+    pub pictures: watch::Receiver<Arc<Picture>>,
 }
 
 /// A socket that is bound, and not served yet.
@@ -94,7 +100,7 @@ impl Server {
     pub async fn run(self, settings: Settings, views: watch::Receiver<Arc<View>>) {
         let mut tasks = JoinSet::new();
         let history = History::new(settings.run);
-        tasks.spawn(Arc::clone(&history).record(views.clone()));
+        tasks.spawn(Arc::clone(&history).record(views.clone(), settings.pictures.clone()));
         let door = Arc::clone(&settings.door);
         let router = router(Arc::new(Shared { settings, views, history }));
         for listener in self.listeners {
@@ -196,6 +202,11 @@ impl Shared {
     fn view(&self) -> Arc<View> {
         Arc::clone(&self.views.borrow())
     }
+
+    fn teller(&self) -> Teller<'_> {
+        let Settings { datacenter, here, began, .. } = &self.settings;
+        Teller { stack: datacenter, here, now: began.elapsed() }
+    }
 }
 
 type Answering = State<Arc<Shared>>;
@@ -203,8 +214,17 @@ type Asked = Query<Vec<(String, String)>>;
 
 fn router(shared: Arc<Shared>) -> Router {
     let ours: Router<Arc<Shared>> = Router::new()
-        .route("/v1/members", get(async |State(shared): Answering| Json(own::members(&shared.view()))))
-        .route("/v1/catalogue", get(async |State(shared): Answering| Json(own::catalogue(&shared.view()))))
+        .route("/", get(async |headers: HeaderMap| page::answer("", &headers)))
+        .route("/page/{part}", get(async |Path(part): Path<String>, headers: HeaderMap| page::answer(&part, &headers)))
+        .route(
+            "/v1/members",
+            get(async |State(shared): Answering| Json(own::members(&shared.view(), &shared.teller()))),
+        )
+        .route("/v1/catalogue", get(catalogue))
+        .route(
+            "/v1/picture",
+            get(async |State(shared): Answering| Json(Arc::clone(&shared.settings.pictures.borrow()))),
+        )
         .route("/v1/services/{name}", get(service))
         .route("/v1/health", get(async |State(shared): Answering| Json(own::health(&shared.view()))))
         .route("/v1/changes", get(changes))
@@ -269,6 +289,18 @@ async fn read_only(request: Request, next: Next) -> Response {
     refused
 }
 
+/// Whoever has this view already is told so, and no more: it is long, and a page asks for it again and again.
+async fn catalogue(State(shared): Answering, headers: HeaderMap) -> Response {
+    let view = shared.view();
+    let tag = format!("W/\"{}-{}\"", shared.settings.run, view.index);
+    let known = headers.get(header::IF_NONE_MATCH).is_some_and(|known| known == tag.as_str());
+    let tagged = [(header::ETAG, tag)];
+    if known {
+        return (StatusCode::NOT_MODIFIED, tagged).into_response();
+    }
+    (tagged, Json(own::catalogue(&view, &shared.teller()))).into_response()
+}
+
 async fn service(State(shared): Answering, Path(name): Path<String>) -> Response {
     own::service(&shared.view(), &name).map_or_else(
         || refusal(StatusCode::NOT_FOUND, "there is no such service"),
@@ -281,10 +313,20 @@ async fn metrics(State(shared): Answering) -> impl IntoResponse {
     ([(header::CONTENT_TYPE, prometheus::TEXT)], text)
 }
 
-async fn changes(State(shared): Answering, ConnectInfo(Peer(from)): ConnectInfo<Peer>, headers: HeaderMap) -> Response {
+async fn changes(
+    State(shared): Answering,
+    ConnectInfo(Peer(from)): ConnectInfo<Peer>,
+    Query(pairs): Asked,
+    headers: HeaderMap,
+) -> Response {
+    let last = match Parameters(pairs).get("last").map(str::parse) {
+        None => 0,
+        Some(Ok(last)) => last,
+        Some(Err(_)) => return refusal(StatusCode::BAD_REQUEST, "`last` is no number"),
+    };
     let Some(seat) = shared.settings.waiters.enter(from) else { return too_many() };
     let after = headers.get("last-event-id").map(|id| id.to_str().unwrap_or_default());
-    let events = shared.history.listen(after, seat);
+    let events = shared.history.listen(after, last, seat);
     Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)).into_response()
 }
 
@@ -330,6 +372,6 @@ fn too_many() -> Response {
     refusal(StatusCode::TOO_MANY_REQUESTS, "too many wait for a change already")
 }
 
-fn refusal(status: StatusCode, error: &str) -> Response {
+pub(super) fn refusal(status: StatusCode, error: &str) -> Response {
     (status, Json(json!({ "error": error }))).into_response()
 }

@@ -11,6 +11,7 @@ use tokio::sync::watch;
 use super::blocking::{Wait, WaitError, changed, wait};
 use super::changes::{Change, between};
 use super::consul::Consul;
+use super::own::Teller;
 use super::parameters::Parameters;
 use super::{own, prometheus};
 use crate::catalogue::{Container, Health, HostState, HostView, MonitoringPoint, Part, State, View};
@@ -132,14 +133,20 @@ fn prometheus_is_told_where_metrics_are_and_whose() {
 #[test]
 fn our_own_words_say_who_serves_and_who_does_not() {
     let view = view(7, State::Critical, HostState::Alive);
-    assert_eq!(own::members(&view)["members"][0]["round_trip_ms"], 1.5);
+    let teller = Teller { stack: "demo", here: &"lxd0".into(), now: Duration::from_secs(90) };
+    let members = own::members(&view, &teller);
+    assert_eq!(members["members"][0]["round_trip_ms"], 1.5);
+    assert_eq!(
+        (&members["stack"], &members["here"], &members["now_seconds"]),
+        (&json!("demo"), &json!("lxd0"), &json!(90))
+    );
     let service = own::service(&view, "hugo").unwrap();
     assert_eq!((&service["instances"][0]["serves"], &service["instances"][1]["serves"]), (&json!(true), &json!(false)));
     assert!(own::service(&view, "nobody").is_none());
     let health = own::health(&view);
     assert_eq!((&health["passing"], &health["critical"]), (&json!(1), &json!(1)));
     assert_eq!(health["troubles"][0]["container"], "hugo-1");
-    assert_eq!(own::catalogue(&view)["hosts"][0]["containers"].as_array().unwrap().len(), 2);
+    assert_eq!(own::catalogue(&view, &teller)["hosts"][0]["containers"].as_array().unwrap().len(), 2);
 }
 
 #[test]
@@ -155,6 +162,7 @@ fn only_what_differs_is_a_change() {
     assert!(gone.iter().all(|change| match change {
         Change::Host { state, .. } => state.is_none(),
         Change::Container { state, .. } => state.is_none(),
+        Change::Picture => false,
     }));
     assert_eq!(gone.len(), 3);
 }

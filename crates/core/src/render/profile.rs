@@ -45,6 +45,7 @@ fn announcement(service: &Service) -> String {
     json!({
         "capabilities": service.announce.capabilities,
         "monitor": service.announce.monitor,
+        "check": service.announce.check,
         "port": service.port,
     })
     .to_string()
@@ -57,7 +58,7 @@ mod tests {
 
     use super::*;
     use crate::key::Kind;
-    use crate::spec::model::{Announce, ContainerImage, Limits, MonitoringPoint};
+    use crate::spec::model::{Announce, Check, ContainerImage, Limits, MonitoringPoint};
 
     fn service(alias: &str) -> Service {
         Service {
@@ -68,7 +69,11 @@ mod tests {
             user_data: Some("#cloud-config\npackages: [hugo, git]\n".into()),
             hosts: "lxd".into(),
             limits: Limits::default(),
-            announce: Announce { capabilities: vec!["blog".into()], monitor: vec![MonitoringPoint::Http("/".into())] },
+            announce: Announce {
+                capabilities: vec!["blog".into()],
+                monitor: vec![MonitoringPoint::Http("/".into())],
+                check: Check::default(),
+            },
         }
     }
 
@@ -94,6 +99,8 @@ mod tests {
     fn what_a_service_announces_can_be_read_back_from_its_profile() {
         let key = Key::new("blog", Kind::Profile, "lxd0/hugo");
         let announced: Value = serde_json::from_str(&profile(&key, &service("24.04")).config[ANNOUNCE_CONFIG]).unwrap();
-        assert_eq!(announced, json!({"capabilities": ["blog"], "monitor": [{"http": "/"}], "port": 8080}));
+        let check = json!({"interval": 5, "timeout": 2, "rise": 2, "fall": 3});
+        let expected = json!({"capabilities": ["blog"], "monitor": [{"http": "/"}], "check": check, "port": 8080});
+        assert_eq!(announced, expected);
     }
 }

@@ -12,7 +12,7 @@ use indexmap::IndexMap;
 
 use super::diagnostic::{Diagnostic, Located, Place, Report, listed, nearest};
 use super::model::{
-    Agent, Announce, Balancer, FloatingIp, HostGroup, Limits, MonitoringPoint, Network, Protocol, Service, Stack,
+    Agent, Announce, Balancer, Check, FloatingIp, HostGroup, Limits, MonitoringPoint, Network, Protocol, Service, Stack,
 };
 use super::reader::{Named, Read};
 use super::{Files, raw};
@@ -165,9 +165,22 @@ fn service(
         user_data: optional(user_data)?,
         hosts: optional(raw.hosts)?.or_else(only_group).ok_or(Reported)?,
         limits: Limits { cpu: optional(raw.cpu)?, memory: optional(raw.memory)? },
-        announce: Announce { capabilities: list(raw.capabilities)?, monitor: list(raw.monitor)? },
+        announce: Announce {
+            capabilities: list(raw.capabilities)?,
+            monitor: list(raw.monitor)?,
+            check: check_settings(raw.check)?,
+        },
     };
     Ok((name, service))
+}
+
+fn check_settings(raw: raw::Check) -> Result<Check, Reported> {
+    Ok(Check {
+        interval: given(raw.interval)?,
+        timeout: given(raw.timeout)?,
+        rise: given(raw.rise)?,
+        fall: given(raw.fall)?,
+    })
 }
 
 fn balancer(raw: raw::Balancer, services: &IndexMap<String, Service>) -> Result<Balancer, Reported> {

@@ -59,6 +59,10 @@ const WORD: &str = "^[A-Za-z0-9][A-Za-z0-9._-]*$";
 pub(super) const MOST_HOSTS: u32 = 10_000;
 /// More containers than this of one service is a slip of the keyboard.
 pub(super) const MOST_REPLICAS: u32 = 100_000;
+/// A check that looks more rarely than once in an hour watches nothing.
+pub(super) const MOST_SECONDS: u32 = 3600;
+/// More looks than this in a row are a slip of the keyboard.
+pub(super) const MOST_LOOKS: u32 = 100;
 const PORT: Shape = Shape::Whole(1, 65_535);
 
 pub(super) const ATTACH: &[&str] = &["auto", "pair-mac", "pair-ip", "open"];
@@ -213,6 +217,14 @@ static LIMITS: &[Field] = &[
 static ANNOUNCE: &[Field] = &[
     field("capabilities", Shape::List(&Shape::Text(WORD)), Default("[]"), "Words that others look it up by."),
     field("monitor", Shape::List(&Shape::OneOf(MONITORING_POINT)), Default("[]"), "How its health is seen."),
+    field("check", Shape::Table(CHECK), Optional, "How the monitoring points are looked at."),
+];
+
+static CHECK: &[Field] = &[
+    field("interval", Shape::Whole(1, MOST_SECONDS as u64), Default("5"), "Seconds between two looks."),
+    field("timeout", Shape::Whole(1, MOST_SECONDS as u64), Default("2"), "Seconds that a look may take."),
+    field("rise", Shape::Whole(1, MOST_LOOKS as u64), Default("2"), "How many good looks in a row end a bad state."),
+    field("fall", Shape::Whole(1, MOST_LOOKS as u64), Default("3"), "How many bad looks in a row end a good state."),
 ];
 
 pub(super) static MONITORING_POINT: &[Field] = &[

@@ -253,6 +253,27 @@ pub struct Announce {
     pub capabilities: Vec<String>,
     /// How its health is seen.
     pub monitor: Vec<MonitoringPoint>,
+    /// How often it is looked at, and what so many looks in a row mean.
+    pub check: Check,
+}
+
+/// How the monitoring points of a service are looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Check {
+    /// Seconds from the beginning of one look to that of the next, more or less a tenth.
+    pub interval: u16,
+    /// Seconds that a look may take; a longer one is critical.
+    pub timeout: u16,
+    /// How many good looks in a row end a bad state.
+    pub rise: u16,
+    /// How many bad looks in a row end a good state.
+    pub fall: u16,
+}
+
+impl Default for Check {
+    fn default() -> Self {
+        Self { interval: 5, timeout: 2, rise: 2, fall: 3 }
+    }
 }
 
 /// One way to see whether a service is well.

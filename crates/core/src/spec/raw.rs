@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use ipnet::Ipv4Net;
 
 use super::diagnostic::{Diagnostic, Located, Place, Report, listed};
-use super::fields::{self, FILE, MONITORING_POINT, MOST_HOSTS, MOST_REPLICAS};
+use super::fields::{self, FILE, MONITORING_POINT, MOST_HOSTS, MOST_LOOKS, MOST_REPLICAS, MOST_SECONDS};
 use super::model::{
     Addressing, AttachChoice, Attachment, Engine, FloatingIp, HostKeyChoice, Install, Method, MonitoringPoint,
     Protocol, Storage,
@@ -63,6 +63,14 @@ pub(super) struct Service {
     pub(super) memory: Read<String>,
     pub(super) capabilities: Read<Vec<Located<String>>>,
     pub(super) monitor: Read<Vec<Located<MonitoringPoint>>>,
+    pub(super) check: Check,
+}
+
+pub(super) struct Check {
+    pub(super) interval: Read<u16>,
+    pub(super) timeout: Read<u16>,
+    pub(super) rise: Read<u16>,
+    pub(super) fall: Read<u16>,
 }
 
 pub(super) struct Balancer {
@@ -147,10 +155,16 @@ fn host_group(table: &Table<'_>) -> HostGroup {
 
 fn service(table: &Table<'_>) -> Service {
     let (cpu, memory) = table.table("limits", |limits| (limits.scalar("cpu", cpus), limits.scalar("memory", memory)));
-    let (capabilities, monitor) = table.table("announce", |announce| {
+    let (capabilities, monitor, check) = table.table("announce", |announce| {
         (
             announce.scalars("capabilities", word),
             announce.list("monitor", |node| read_monitoring_point(node, &announce.what, announce.report)),
+            announce.table("check", |check| Check {
+                interval: check.scalar("interval", whole(1, MOST_SECONDS.into())),
+                timeout: check.scalar("timeout", whole(1, MOST_SECONDS.into())),
+                rise: check.scalar("rise", whole(1, MOST_LOOKS.into())),
+                fall: check.scalar("fall", whole(1, MOST_LOOKS.into())),
+            }),
         )
     });
     Service {
@@ -164,6 +178,7 @@ fn service(table: &Table<'_>) -> Service {
         memory,
         capabilities,
         monitor,
+        check,
     }
 }
 

@@ -2,7 +2,8 @@
 
 use super::*;
 use crate::spec::model::{
-    Addressing, AttachChoice, Attachment, Engine, FloatingIp, Method, MonitoringPoint, Protocol, Storage,
+    Addressing, AttachChoice, Attachment, Check, Engine, FloatingIp, Install, Method, MonitoringPoint, Protocol,
+    Storage,
 };
 
 #[test]
@@ -35,10 +36,12 @@ services:
   hugo:
     {image: 'images:debian/12', replicas: 0, address: 10.0.0.50, port: 8080, user_data: \"#cloud-config\", hosts: lxd,
     limits: {cpu: 0-3, memory: 512MiB},
-    announce: {capabilities: [blog], monitor: [{tcp: 8080}, {metrics: /metrics}, {http: /up}]}}
+    announce: {capabilities: [blog], monitor: [{tcp: 8080}, {metrics: /metrics}, {http: /up}, {exec: [check, -v]},
+      {unit: hugo.service}, {cloud-init: true}], check: {interval: 10, timeout: 3, rise: 1, fall: 5}}}
 balancers:
   web: {service: hugo, listen: 80, protocol: tcp, method: source-ip-port, address: 10.0.0.200, floating_ip: true,
     allow: [10.0.0.0/8, 203.0.113.9/32], monitor: {path: /healthz}}
+agent: {install: false, ring_from: [198.51.100.0/24]}
 ",
     );
     assert_eq!(stack.network.attach, AttachChoice::Only(Attachment::PairIp));
@@ -47,6 +50,12 @@ balancers:
     assert_eq!(hugo.limits.cpu.as_deref(), Some("0-3"));
     assert_eq!(hugo.user_data.as_deref(), Some("#cloud-config"));
     assert_eq!(hugo.announce.monitor[2], MonitoringPoint::Http("/up".to_owned()));
+    let (exec, unit) = (vec!["check".to_owned(), "-v".to_owned()], "hugo.service".to_owned());
+    let inside = [MonitoringPoint::Exec(exec), MonitoringPoint::Unit(unit), MonitoringPoint::CloudInit];
+    assert_eq!(hugo.announce.monitor[3..], inside);
+    assert_eq!(hugo.announce.check, Check { interval: 10, timeout: 3, rise: 1, fall: 5 });
+    assert_eq!(stack.agent.install, Install::No);
+    assert_eq!(stack.agent.ring_from, ["198.51.100.0/24".parse().unwrap()]);
     assert_eq!(stack.balancers["web"].monitor_path.as_deref(), Some("/healthz"));
     assert_eq!(stack.container_names().count(), 0, "scaled to nothing");
 }
@@ -57,6 +66,22 @@ fn a_balancer_asks_for_the_path_that_its_service_announces() {
     assert_eq!(stack_of(&announcing).balancers["web"].monitor_path.as_deref(), Some("/up"));
     let tcp = GOOD.replace("listen: 80", "listen: 80\n    protocol: tcp");
     assert_eq!(stack_of(&tcp).balancers["web"].monitor_path, None);
+}
+
+#[test]
+fn a_monitoring_point_that_runs_nothing_is_pointed_at() {
+    wrong(
+        "port: 8080",
+        "port: 8080\n    announce: {monitor: [«{exec: []}»]}",
+        "a monitoring point in `announce` of service `hugo` runs no command",
+        "write `{exec: [/usr/local/bin/check, argument]}`",
+    );
+    wrong(
+        "port: 8080",
+        "port: 8080\n    announce: {monitor: [{cloud-init: «false»}]}",
+        "`cloud-init` of a monitoring point in `announce` of service `hugo`: `false` is not known",
+        "write one of `true`",
+    );
 }
 
 #[test]

@@ -87,7 +87,7 @@ pub(super) fn of_interface(name: &str, networks: &[IpNet]) -> Result<IpAddr, Add
 fn addresses(socket: &impl AsFd, index: u32) -> io::Result<Vec<Ipv4Addr>> {
     send(socket, &question(), SendFlags::empty())?;
     let mut found = Vec::new();
-    let mut buffer = [0; 32 * 1024];
+    let mut buffer = [0; 16 * 1024];
     loop {
         let (length, _) = recv(socket, &mut buffer[..], RecvFlags::empty())?;
         let mut rest = buffer.get(..length).unwrap_or_default();

@@ -43,7 +43,7 @@ pub(super) struct Checks {
     settings: [Settings; 2],
     chance: ChaCha8Rng,
     last: u64,
-    checks: BTreeMap<Id, One>,
+    all: BTreeMap<Id, One>,
     of: BTreeMap<Name, BTreeMap<MonitoringPoint, Id>>,
     due: BTreeSet<(Time, Id)>,
     /// Those that are due and have no place yet, in the order in which they came.
@@ -86,7 +86,7 @@ impl Checks {
             settings: [outside, inside],
             chance: ChaCha8Rng::seed_from_u64(seed),
             last: 0,
-            checks: BTreeMap::new(),
+            all: BTreeMap::new(),
             of: BTreeMap::new(),
             due: BTreeSet::new(),
             waiting: Default::default(),
@@ -121,7 +121,7 @@ impl Checks {
 
     /// The look of a check has ended. Tells whose it was, where that is of interest.
     pub(super) fn ended(&mut self, now: Time, id: Id, run: Run, outcome: Outcome) -> Option<Name> {
-        let one = self.checks.get(&id).filter(|one| matches!(one.stage, Stage::Looking(_)))?;
+        let one = self.all.get(&id).filter(|one| matches!(one.stage, Stage::Looking(_)))?;
         let container = one.container.clone();
         self.step(now, id, Event::Ended(run, outcome));
         Some(container)
@@ -132,7 +132,7 @@ impl Checks {
         let mut given_up = BTreeSet::new();
         while let Some((time, id)) = self.due.first().copied().filter(|(time, _)| *time <= now) {
             self.due.remove(&(time, id));
-            let Some(one) = self.checks.get_mut(&id) else { continue };
+            let Some(one) = self.all.get_mut(&id) else { continue };
             if matches!(one.stage, Stage::Looking(_)) {
                 given_up.insert(one.container.clone());
                 self.todo.push(Do::Drop(id));
@@ -166,12 +166,12 @@ impl Checks {
 
     /// Whether each check of each container has looked once.
     pub(super) fn have_looked(&self) -> bool {
-        self.checks.values().all(|one| one.check.has_looked())
+        self.all.values().all(|one| one.check.has_looked())
     }
 
     fn of(&self, container: &str) -> impl Iterator<Item = &One> {
         let ids = self.of.get(container).into_iter().flat_map(BTreeMap::values);
-        ids.filter_map(|id| self.checks.get(id))
+        ids.filter_map(|id| self.all.get(id))
     }
 
     fn add(&mut self, now: Time, container: &Name, point: MonitoringPoint) {
@@ -181,12 +181,12 @@ impl Checks {
         let check = Check::new(self.settings_at(place), self.chance.random(), now);
         let at = check.wake_at();
         self.of.entry(container.clone()).or_default().insert(point.clone(), id);
-        self.checks.insert(id, One { container: container.clone(), point, place, check, stage: Stage::Due(at) });
+        self.all.insert(id, One { container: container.clone(), point, place, check, stage: Stage::Due(at) });
         self.due.insert((at, id));
     }
 
     fn remove(&mut self, id: Id) {
-        let Some(one) = self.checks.remove(&id) else { return };
+        let Some(one) = self.all.remove(&id) else { return };
         match one.stage {
             Stage::Due(time) => {
                 self.due.remove(&(time, id));
@@ -202,7 +202,7 @@ impl Checks {
 
     /// Hands an event to a check that looks. It keeps its place only where it looks again at once.
     fn step(&mut self, now: Time, id: Id, event: Event) {
-        let Some(one) = self.checks.get_mut(&id) else { return };
+        let Some(one) = self.all.get_mut(&id) else { return };
         let Stage::Looking(before) = one.stage else { return };
         let run = one.check.handle(now, event);
         let at = one.check.wake_at();
@@ -222,7 +222,7 @@ impl Checks {
 
     /// One that waits has a place.
     fn begin(&mut self, now: Time, id: Id) {
-        let Some(one) = self.checks.get_mut(&id) else { return };
+        let Some(one) = self.all.get_mut(&id) else { return };
         let run = one.check.handle(now, Event::Tick);
         let at = one.check.wake_at();
         one.stage = if run.is_some() { Stage::Looking(at) } else { Stage::Due(at) };
@@ -245,7 +245,7 @@ impl Checks {
         while taken < most
             && let Some(id) = self.waiting_at(place).pop_front()
         {
-            let Some(container) = self.checks.get(&id).map(|one| one.container.clone()) else { continue };
+            let Some(container) = self.all.get(&id).map(|one| one.container.clone()) else { continue };
             if self.looking_at(place).get(&container).is_some_and(|its_own| *its_own >= each) {
                 stay.push_back(id);
             } else {

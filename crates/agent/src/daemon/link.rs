@@ -206,7 +206,9 @@ impl Link {
             }
             Notice::Event(event) => match &**event {
                 Event::Members { change: Change::Reaped, members } => {
-                    members.iter().for_each(|member| self.forget(&member.name));
+                    for member in members {
+                        self.forget(&member.name);
+                    }
                 }
                 Event::Members { change, members } => {
                     for member in members {

@@ -68,7 +68,7 @@ enum Happening {
 }
 
 /// Goes on until the future is dropped, or nobody watches the engine any more.
-pub(super) async fn run<E: Engine>(mut ways: Ways<E>, pace: Pace, seed: u64) {
+pub(super) async fn run<E: Engine>(mut ways: Ways<E>, pace: &Pace, seed: u64) {
     let mut own = Own {
         engine: Arc::clone(&ways.engine),
         began: Instant::now(),

@@ -9,7 +9,7 @@ use crate::catalogue;
 use crate::health;
 
 /// When an agent does what.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Pace {
     /// How patient the ring's members are with each other.
     pub ring: RingPace,

@@ -7,34 +7,34 @@ use crate::catalogue::limits::container_fits;
 use crate::catalogue::{Container, Health, MonitoringPoint, Name};
 
 /// What each container of this host that has said something says.
-pub type Words = BTreeMap<Name, Arc<Said>>;
+pub(super) type Words = BTreeMap<Name, Arc<Said>>;
 
 /// A container of this host, as the host knows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Declared {
+pub(super) struct Declared {
     /// Another one means that it is not the container that was called so before.
-    pub identity: String,
+    pub(super) identity: String,
     /// The host's word: what the file declares, and its health as the host's checks see it.
-    pub container: Container,
+    pub(super) container: Container,
 }
 
 /// What a container adds to the host's word.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Said {
+pub(super) struct Said {
     /// Where its service listens; it counts only where the file gives no port.
-    pub port: Option<u16>,
+    pub(super) port: Option<u16>,
     /// More words that others look it up by.
-    pub capabilities: BTreeSet<Name>,
+    pub(super) capabilities: BTreeSet<Name>,
     /// More ways to see whether it is well; never a command.
-    pub monitor: Vec<MonitoringPoint>,
+    pub(super) monitor: Vec<MonitoringPoint>,
     /// Short texts by name.
-    pub says: BTreeMap<String, String>,
+    pub(super) says: BTreeMap<String, String>,
     /// How it is by its own word.
-    pub health: Option<Health>,
+    pub(super) health: Option<Health>,
 }
 
 /// What is announced of a container: the host's word and what it adds, where that is within the limits.
-pub fn merge(name: &str, declared: &Container, said: &Said) -> Container {
+pub(super) fn merge(name: &str, declared: &Container, said: &Said) -> Container {
     let mut container = declared.clone();
     container.port = declared.port.or(said.port);
     container.capabilities.extend(said.capabilities.iter().cloned());

@@ -160,7 +160,7 @@ impl Settings {
 
 /// Where the host itself asks an agent that is reached at `address`. Several agents on loopback addresses of one
 /// machine, as in tests, are each asked at their own.
-pub fn local_address(address: IpAddr) -> IpAddr {
+pub(super) fn local_address(address: IpAddr) -> IpAddr {
     if address.is_loopback() { address } else { Ipv4Addr::LOCALHOST.into() }
 }
 
@@ -188,7 +188,7 @@ fn in_words(field: &str, error: &serde_json::Error) -> String {
     let text = error.to_string();
     let place = format!(" at line {} column {}", error.line(), error.column());
     let text = text.strip_suffix(&place).unwrap_or(&text);
-    if field == "." { text.to_owned() } else { format!("`{field}`: {text}") }
+    if field == "." || error.is_syntax() || error.is_eof() { text.to_owned() } else { format!("`{field}`: {text}") }
 }
 
 fn label<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {

@@ -23,7 +23,7 @@ use super::epoch::EpochError;
 use super::exchange::{Asked, Exchange};
 use super::own::Ours;
 use super::settings::{Settings, SettingsError, local_address};
-use super::{Daemon, Pace, ReloadError, epoch, link, own, read_picture};
+use super::{Daemon, Pace, ReloadError, RingPace, epoch, link, own, read_picture};
 use crate::catalogue::{self, View};
 use crate::dns::{self, Zone, ZoneError};
 use crate::door::Door;
@@ -153,15 +153,16 @@ pub async fn start<E: Engine>(settings: Settings, engine: E, pace: Pace) -> Resu
     let mut tasks = JoinSet::new();
     let engine = Arc::new(engine);
     let (seen, watched) = watch::channel(None);
-    tasks.spawn(super::watch::watch(Arc::clone(&engine), pace, seen));
+    tasks.spawn(super::watch::watch(Arc::clone(&engine), pace.clone(), seen));
     let (words, heard) = watch::channel(Arc::default());
     let (declared, _) = watch::channel(std::collections::BTreeMap::new());
     let (ours, mut ours_now) = watch::channel(Ours::default());
     let ways = own::Ways { engine, seen: watched, words: heard, declared, ours };
+    let own_pace = pace.clone();
     tasks.spawn(async move {
         // Nobody says anything yet.
         let _words = words;
-        own::run(ways, pace, random()).await;
+        own::run(ways, &own_pace, random()).await;
     });
     let late = timeout(pace.gather, ours_now.wait_for(|ours| ours.looked)).await.is_err();
     if late {
@@ -171,7 +172,7 @@ pub async fn start<E: Engine>(settings: Settings, engine: E, pace: Pace) -> Resu
 
     let config = catalogue::Config { name: settings.host(), address, epoch, seed: seed()?, pace: pace.catalogue };
     let beginning = link::Beginning::new(config, gathered);
-    let ring = driver::start(member(&settings, address, pace, beginning.tags(), keys)).await?;
+    let ring = driver::start(member(&settings, address, pace.ring, beginning.tags(), keys)).await?;
     let (views_sender, views) = watch::channel(Arc::new(View::default()));
     let (asked_sender, asked) = mpsc::channel::<Asked>(ASKED_MAX);
     let exchange = Exchange { name: settings.host(), ring: ring.clone() };
@@ -227,9 +228,9 @@ pub async fn start<E: Engine>(settings: Settings, engine: E, pace: Pace) -> Resu
     })
 }
 
-fn member(settings: &Settings, address: IpAddr, pace: Pace, tags: serf::Tags, keys: Keyring) -> driver::Config {
+fn member(settings: &Settings, address: IpAddr, pace: RingPace, tags: serf::Tags, keys: Keyring) -> driver::Config {
     let address = SocketAddr::new(address, settings.ring_port);
-    let mut config = driver::Config::new(serf::Config::new(pace.ring.config(&settings.host, address)));
+    let mut config = driver::Config::new(serf::Config::new(pace.config(&settings.host, address)));
     config.serf.tags = tags;
     config.layers = Layers { keyring: Some(keys), ..Layers::default() };
     config.keyring_file = Some(settings.state.join("keyring"));

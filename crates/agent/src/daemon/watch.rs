@@ -32,13 +32,13 @@ pub(super) async fn watch(engine: Arc<impl Engine>, pace: Pace, seen: watch::Sen
     tokio::select! {
         () = engine.wake(&wake) => {
             // It has nothing more to say; looking now and then is left.
-            look_for_ever(&*engine, pace, &wake, &seen).await;
+            look_for_ever(&*engine, &pace, &wake, &seen).await;
         }
-        () = look_for_ever(&*engine, pace, &wake, &seen) => {}
+        () = look_for_ever(&*engine, &pace, &wake, &seen) => {}
     }
 }
 
-async fn look_for_ever(engine: &impl Engine, pace: Pace, wake: &Notify, seen: &watch::Sender<Option<Seen>>) {
+async fn look_for_ever(engine: &impl Engine, pace: &Pace, wake: &Notify, seen: &watch::Sender<Option<Seen>>) {
     let mut answered = Instant::now();
     let mut failures: u32 = 0;
     loop {

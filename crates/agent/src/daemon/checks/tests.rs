@@ -111,5 +111,5 @@ fn checks_that_stay_go_on_and_metrics_are_none() {
     }
     assert_eq!(checks.health("web-0"), Health { state: State::Passing, output: "tcp: well".to_owned() });
     assert!(checks.have_looked());
-    assert_eq!(checks.checks.len(), 1);
+    assert_eq!(checks.all.len(), 1);
 }

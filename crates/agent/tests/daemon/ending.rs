@@ -9,6 +9,7 @@ async fn the_containers_of_a_host_that_is_killed_are_no_answers_until_it_is_back
     let (hosts, mut agents) = started(3).await;
     hosts[2].engine.run("web-0", web(200, &[]));
     let before = agents[0].until("it serves", |view| serving(view) == 1).await;
+    hosts[2].until_snapshot_names(2).await;
     agents.pop().unwrap().daemon.stop().await;
     for agent in &mut agents {
         let view = agent.until("its host fails", |view| serving(view) == 0).await;

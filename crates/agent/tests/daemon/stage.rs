@@ -141,6 +141,17 @@ impl Host {
         self.directory.path().join("state")
     }
 
+    /// Waits until the file by which it finds its ring again names so many other members.
+    pub(crate) async fn until_snapshot_names(&self, count: usize) {
+        let path = self.state().join("snapshot");
+        let waiting = timeout(PATIENCE, async {
+            while std::fs::read_to_string(&path).unwrap_or_default().matches("\nalive: ").count() < count {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        });
+        waiting.await.expect("the snapshot is written");
+    }
+
     pub(crate) fn settings(&self) -> Settings {
         let path = |name: &str| self.directory.path().join(name);
         let text = json!({

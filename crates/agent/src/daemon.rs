@@ -33,6 +33,7 @@ mod link;
 pub mod notify;
 mod own;
 mod pace;
+mod picture;
 mod said;
 mod settings;
 mod start;
@@ -40,14 +41,12 @@ mod watch;
 
 use std::future::pending;
 use std::net::{IpAddr, SocketAddr};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use pontoon_ring::driver::{End, Handle};
 use pontoon_ring::serf::Replay;
 use pontoon_ring::swim::Persistence;
-use serde_json::Value;
-use thiserror::Error;
 use tokio::sync::watch as channel;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until, timeout};
@@ -58,6 +57,7 @@ pub use address::AddressError;
 pub use engine::{Announced, Engine, Running, Silence};
 pub use epoch::EpochError;
 pub use pace::{Pace, RingPace};
+pub use picture::{Picture, PictureError};
 pub use settings::{DEFAULT_PATH, Settings, SettingsError};
 pub use start::{StartError, start};
 
@@ -70,31 +70,10 @@ pub struct Daemon {
     address: IpAddr,
     http: Vec<SocketAddr>,
     picture_file: PathBuf,
-    picture: channel::Sender<Arc<Value>>,
+    pictures: channel::Sender<Arc<Picture>>,
     views: channel::Receiver<Arc<View>>,
     /// All that runs; it ends with this.
     tasks: JoinSet<()>,
-}
-
-/// Why a file was not read again. What it said before still counts.
-#[derive(Debug, Error)]
-pub enum ReloadError {
-    /// It cannot be read.
-    #[error("cannot read `{}`; what it said before still counts", path.display())]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// The system's words.
-        source: std::io::Error,
-    },
-    /// It is no JSON.
-    #[error("`{}` is not JSON; what it said before still counts", path.display())]
-    Format {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with it.
-        source: serde_json::Error,
-    },
 }
 
 impl Daemon {
@@ -118,14 +97,14 @@ impl Daemon {
         self.views.clone()
     }
 
-    /// What the stack should look like, as it was read last; null where nobody has said so.
-    pub fn picture(&self) -> channel::Receiver<Arc<Value>> {
-        self.picture.subscribe()
+    /// What the stack should look like, as it was read last.
+    pub fn pictures(&self) -> channel::Receiver<Arc<Picture>> {
+        self.pictures.subscribe()
     }
 
     /// Asks each seed once, for a moment at most; those that do not answer are asked again, for ever if need be. Returns
     /// how many answered.
-    pub async fn join(&self) -> usize {
+    pub async fn join(&mut self) -> usize {
         if self.seeds.is_empty() {
             return 0;
         }
@@ -148,15 +127,16 @@ impl Daemon {
         };
         // From here on the member remembers them: it asks again while it is alone, and where a ring may have parted.
         let (ring, seeds) = (self.ring.clone(), self.seeds.clone());
-        tokio::spawn(async move { ring.join(seeds, Persistence::UntilReached, Replay::No).await });
+        self.tasks.spawn(async move {
+            // It says nothing new: who answers is told by the membership.
+            let _ = ring.join(seeds, Persistence::UntilReached, Replay::No).await;
+        });
         reached
     }
 
-    /// Reads the picture of the stack again.
-    pub async fn reload(&self) -> Result<(), ReloadError> {
-        let picture = read_picture(&self.picture_file).await?;
-        self.picture.send_replace(Arc::new(picture));
-        Ok(())
+    /// Reads the picture of the stack again. Where that fails, the last good one stays.
+    pub fn reload(&self) -> Result<(), PictureError> {
+        picture::renew(&self.picture_file, &self.pictures)
     }
 
     /// Leaves the ring and ends; where that takes too long, it ends without.
@@ -177,17 +157,6 @@ impl Daemon {
     /// Waits until its member has ended, by whomever.
     pub async fn ended(&self) -> End {
         self.ring.ended().await
-    }
-}
-
-/// What the stack should look like. No file is no picture.
-async fn read_picture(path: &Path) -> Result<Value, ReloadError> {
-    match tokio::fs::read(path).await {
-        Ok(bytes) => {
-            serde_json::from_slice(&bytes).map_err(|source| ReloadError::Format { path: path.to_owned(), source })
-        }
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Value::Null),
-        Err(source) => Err(ReloadError::Read { path: path.to_owned(), source }),
     }
 }
 

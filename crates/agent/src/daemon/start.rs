@@ -23,7 +23,7 @@ use super::epoch::EpochError;
 use super::exchange::{Asked, Exchange};
 use super::own::Ours;
 use super::settings::{Settings, SettingsError, local_address};
-use super::{Daemon, Pace, ReloadError, RingPace, epoch, link, own, read_picture};
+use super::{Daemon, Pace, RingPace, epoch, link, own, picture};
 use crate::catalogue::{self, View};
 use crate::dns::{self, Zone, ZoneError};
 use crate::door::Door;
@@ -80,9 +80,6 @@ pub enum StartError {
         /// The system's words.
         source: io::Error,
     },
-    /// The picture of the stack is not what it should be.
-    #[error(transparent)]
-    Picture(#[from] ReloadError),
     /// The member of the ring does not start.
     #[error("cannot be a member of the ring")]
     Ring(#[from] driver::StartError),
@@ -133,7 +130,11 @@ pub async fn start<E: Engine>(settings: Settings, engine: E, pace: Pace) -> Resu
     let address = settings.address()?;
     let seeds = settings.seeds().await?;
     let zone = Zone::new(&format!("{}.internal", settings.stack), settings.host(), settings.networks.clone())?;
-    let picture = read_picture(&settings.picture).await?;
+    let pictures = watch::Sender::new(Arc::default());
+    if let Err(error) = picture::renew(&settings.picture, &pictures) {
+        // It is for those who look at the stack; nothing of what the agent does depends on it.
+        tracing::warn!(error = &error as &dyn std::error::Error, "the stack is shown without its picture");
+    }
     directory(&settings.state).await?;
     let keyring_file = settings.state.join("keyring");
     let keys = driver::read_keyring(&keyring_file).await?;
@@ -213,7 +214,6 @@ pub async fn start<E: Engine>(settings: Settings, engine: E, pace: Pace) -> Resu
             tracing::error!(%error, "clients of the ring are answered no longer");
         }
     });
-    let (picture, _) = watch::channel(Arc::new(picture));
     tracing::info!(stack = settings.stack, host = settings.host, %address, epoch, "started");
     Ok(Daemon {
         ring,
@@ -222,7 +222,7 @@ pub async fn start<E: Engine>(settings: Settings, engine: E, pace: Pace) -> Resu
         address,
         http: http_addresses,
         picture_file: settings.picture,
-        picture,
+        pictures,
         views,
         tasks,
     })

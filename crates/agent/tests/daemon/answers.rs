@@ -3,8 +3,9 @@
 use std::time::{Duration, Instant};
 
 use pontoon_agent::catalogue::{MonitoringPoint, State};
+use pontoon_agent::daemon::RingPace;
 
-use crate::stage::{Service, address, serving, started, state, web};
+use crate::stage::{Service, address, serving, started, started_at, state, web};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_the_containers_of_one_host_announce_all_hosts_answer() {
@@ -36,7 +37,7 @@ async fn what_the_containers_of_one_host_announce_all_hosts_answer() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_change_takes_less_than_moments() {
-    let (hosts, mut agents) = started(3).await;
+    let (hosts, mut agents) = started_at(RingPace::Lan, 3).await;
     let mut took = Vec::new();
     for number in 0..20_u8 {
         let name = format!("web-{number}");

@@ -66,7 +66,7 @@ async fn who_has_another_key_joins_nobody() {
     let stranger = Host::new(9, &[1, 2]);
     stranger.set_key("YW5vdGhlciBrZXksIGFuZCBub3QgdGhlIHJpbmcncyE=");
     stranger.engine.run("web-9", web(209, &[]));
-    let daemon = stranger.try_start().await.unwrap();
+    let mut daemon = stranger.try_start().await.unwrap();
     assert_eq!(daemon.join().await, 0);
     let mut views = daemon.views();
     let own = views.wait_for(|view| view.hosts.len() == 1).await.unwrap().clone();

@@ -119,17 +119,19 @@ pub(crate) fn web(number: u8, monitor: &[MonitoringPoint]) -> Running {
 pub(crate) struct Host {
     pub(crate) number: u8,
     pub(crate) engine: Fake,
+    pub(crate) ring: RingPace,
     pub(crate) directory: TempDir,
 }
 
 impl Host {
     /// The host `lxd<number>`, with the usual key.
     pub(crate) fn new(number: u8, seeds: &[u8]) -> Self {
-        let host = Self { number, engine: Fake::default(), directory: tempfile::tempdir().unwrap() };
+        let host =
+            Self { number, engine: Fake::default(), ring: RingPace::Local, directory: tempfile::tempdir().unwrap() };
         std::fs::create_dir(host.state()).unwrap();
         host.set_key(KEY);
-        let seeds: String = seeds.iter().map(|seed| format!("{}\n", address(*seed))).collect();
-        std::fs::write(host.directory.path().join("seeds"), seeds).unwrap();
+        let seeds: Vec<String> = seeds.iter().map(|seed| address(*seed).to_string()).collect();
+        std::fs::write(host.directory.path().join("seeds"), seeds.join("\n")).unwrap();
         host
     }
 
@@ -163,12 +165,12 @@ impl Host {
     }
 
     pub(crate) async fn try_start(&self) -> Result<Daemon, StartError> {
-        daemon::start(self.settings(), self.engine.clone(), pace()).await
+        daemon::start(self.settings(), self.engine.clone(), Pace { ring: self.ring, ..pace() }).await
     }
 
     /// Its agent, once it has tried its seeds.
     pub(crate) async fn start(&self) -> Agent {
-        let daemon = self.try_start().await.unwrap();
+        let mut daemon = self.try_start().await.unwrap();
         daemon.join().await;
         Agent { address: daemon.address(), views: daemon.views(), daemon }
     }
@@ -176,7 +178,12 @@ impl Host {
 
 /// Several hosts that know each other; the first one is the seed of the others.
 pub(crate) async fn started(count: u8) -> (Vec<Host>, Vec<Agent>) {
-    let hosts: Vec<Host> = (1..=count).map(|number| Host::new(number, &[1])).collect();
+    started_at(RingPace::Local, count).await
+}
+
+/// The same, as patient with each other as on hosts, or less.
+pub(crate) async fn started_at(ring: RingPace, count: u8) -> (Vec<Host>, Vec<Agent>) {
+    let hosts: Vec<Host> = (1..=count).map(|number| Host { ring, ..Host::new(number, &[1]) }).collect();
     let mut agents = Vec::new();
     for host in &hosts {
         agents.push(host.start().await);
@@ -215,10 +222,10 @@ impl Agent {
     pub(crate) async fn until(&mut self, what: &str, is_so: impl Fn(&View) -> bool) -> Arc<View> {
         let address = self.address;
         let waiting = timeout(PATIENCE, self.views.wait_for(|view| is_so(view))).await;
-        match waiting.map(|view| view.unwrap().clone()) {
-            Ok(view) => view,
-            Err(_) => panic!("not seen at {address}: {what}; it knows {:?}", self.daemon.views().borrow()),
+        if let Ok(view) = waiting.map(|view| view.unwrap().clone()) {
+            return view;
         }
+        panic!("not seen at {address}: {what}; it knows {:?}", self.daemon.views().borrow())
     }
 
     fn at(&self, port: usize) -> SocketAddr {

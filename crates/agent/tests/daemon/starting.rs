@@ -37,13 +37,13 @@ async fn two_agents_at_one_address_are_one_too_many() {
 async fn a_picture_is_read_again_and_a_broken_one_changes_nothing() {
     let host = Host::new(1, &[]);
     let agent = host.start().await;
-    let picture = agent.daemon.picture();
+    let picture = agent.daemon.pictures();
     assert_eq!(**picture.borrow(), json!(null));
     let file = host.directory.path().join("stack.json");
     std::fs::write(&file, "{\"network\": \"default\"}").unwrap();
-    agent.daemon.reload().await.unwrap();
+    agent.daemon.reload().unwrap();
     std::fs::write(&file, "{").unwrap();
-    assert!(agent.daemon.reload().await.is_err());
+    assert!(agent.daemon.reload().is_err());
     assert_eq!(**picture.borrow(), json!({"network": "default"}));
 }
 

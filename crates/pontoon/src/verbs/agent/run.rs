@@ -44,15 +44,17 @@ pub(super) async fn run(arguments: &Run, output: &Output) -> Result<Exit, Failur
     let engine = Lxd::new(&settings.stack, settings.engine_sockets.clone());
     let host = settings.host.clone();
     let starting = daemon::start(settings, engine, Pace::default());
-    let daemon = tokio::select! {
+    let mut daemon = tokio::select! {
         started = starting => started.map_err(|error| Failure::of(&error).hint(error.hint()))?,
         // Nobody knows it yet, so nobody has to be told.
         () = signals.end() => return Ok(ended("stopped", output)),
     };
-    tokio::select! {
-        reached = daemon.join() => begin(&daemon, &host, reached, output),
-        () = signals.end() => return leave(daemon, signals, &notifier, output).await,
-    }
+    let joined = tokio::select! {
+        reached = daemon.join() => Some(reached),
+        () = signals.end() => None,
+    };
+    let Some(reached) = joined else { return leave(daemon, signals, &notifier, output).await };
+    begin(&daemon, &host, reached, output);
     notifier.say(State::Ready);
 
     let mut status = interval(STATUS_INTERVAL);
@@ -70,7 +72,7 @@ pub(super) async fn run(arguments: &Run, output: &Output) -> Result<Exit, Failur
         match told {
             Told::Reload => {
                 notifier.say(State::Reloading);
-                match daemon.reload().await {
+                match daemon.reload() {
                     Ok(()) => tracing::info!("the picture of the stack is read again"),
                     Err(error) => tracing::warn!(error = &error as &dyn std::error::Error, "not reloaded"),
                 }

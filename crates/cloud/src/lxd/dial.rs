@@ -51,13 +51,9 @@ impl Dial for UnixSocket {
     }
 
     fn endpoint(&self) -> String {
-        match self.present() {
-            Some(path) => format!("unix:{}", path.display()),
-            None => {
-                let paths: Vec<String> = self.paths.iter().map(|path| path.display().to_string()).collect();
-                format!("unix:{}", paths.join(", "))
-            }
-        }
+        let paths = self.present().map_or(self.paths.as_slice(), std::slice::from_ref);
+        let paths: Vec<String> = paths.iter().map(|path| path.display().to_string()).collect();
+        format!("unix:{}", paths.join(", "))
     }
 }
 

@@ -1,8 +1,8 @@
 //! The agent as a process: everything that waits, joined.
 //!
 //! ```text
-//!  engine ──▶ watch ──Seen──▶ own ◀──Words── the containers' sockets
-//!    ▲     what runs here     │ │ ▲
+//!  engine ──▶ watch ──Seen──▶ own ◀──Words── announce: the containers' sockets
+//!    ▲     what runs here     │ │ ▲ ──Declared──▶
 //!    └───────────looks────────┘ │ └─outcomes── looks: a task each, dropped when their time is over
 //!                               │
 //!                             Ours: containers, and how they are
@@ -33,8 +33,6 @@ mod link;
 pub mod notify;
 mod own;
 mod pace;
-mod picture;
-mod said;
 mod settings;
 mod start;
 mod watch;
@@ -51,13 +49,14 @@ use tokio::sync::watch as channel;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until, timeout};
 
+use crate::announce;
 use crate::catalogue::View;
+use crate::picture::{self, Picture, PictureError};
 
 pub use address::AddressError;
 pub use engine::{Announced, Engine, Running, Silence};
 pub use epoch::EpochError;
 pub use pace::{Pace, RingPace};
-pub use picture::{Picture, PictureError};
 pub use settings::{DEFAULT_PATH, Settings, SettingsError};
 pub use start::{StartError, start};
 
@@ -69,6 +68,8 @@ pub struct Daemon {
     pace: Pace,
     address: IpAddr,
     http: Vec<SocketAddr>,
+    /// The containers' sockets; what was said there is kept at the end.
+    voices: announce::Server,
     picture_file: PathBuf,
     pictures: channel::Sender<Arc<Picture>>,
     views: channel::Receiver<Arc<View>>,
@@ -145,13 +146,18 @@ impl Daemon {
             tracing::warn!(waited = ?self.pace.leave, "leaving the ring takes too long; it will look like a failure");
             self.ring.stop().await;
         }
-        self.tasks.shutdown().await;
+        self.end().await;
     }
 
     /// Ends without a word: the others see it fail, unless it is back before they do.
     pub async fn stop(mut self) {
         self.ring.stop().await;
+        self.end().await;
+    }
+
+    async fn end(&mut self) {
         self.tasks.shutdown().await;
+        self.voices.save().await;
     }
 
     /// Waits until its member has ended, by whomever.

@@ -104,6 +104,11 @@ impl Beginning {
         Self { catalogue, began: Instant::now(), outputs }
     }
 
+    /// When the catalogue's time began.
+    pub(super) fn began(&self) -> std::time::Instant {
+        self.began.into_std()
+    }
+
     /// What the member has to say of itself from its first moment: without it, others take it for a stranger.
     pub(super) fn tags(&self) -> Tags {
         let tag = self.outputs.iter().find_map(|output| match output {

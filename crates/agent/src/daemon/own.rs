@@ -14,9 +14,9 @@ use tokio::time::Instant;
 use super::checks::{Checks, Do, Id};
 use super::engine::{Engine, Running, Silence};
 use super::pace::Pace;
-use super::said::{Declared, Said, Words, merge};
 use super::until;
 use super::watch::Seen;
+use crate::announce::{self, Declared, Said, Words, merge};
 use crate::catalogue::limits::container_fits;
 use crate::catalogue::{Container, Health, Name, State};
 use crate::health::probe::{self, Target};
@@ -35,8 +35,8 @@ pub(super) struct Ours {
 pub(super) struct Ways<E> {
     pub(super) engine: Arc<E>,
     pub(super) seen: watch::Receiver<Option<Seen>>,
-    pub(super) words: watch::Receiver<Arc<Words>>,
-    pub(super) declared: watch::Sender<BTreeMap<Name, Declared>>,
+    /// The containers' sockets.
+    pub(super) voices: announce::Server,
     pub(super) ours: watch::Sender<Ours>,
 }
 
@@ -79,6 +79,7 @@ pub(super) async fn run<E: Engine>(mut ways: Ways<E>, pace: &Pace, seed: u64) {
         silence: None,
         changed: false,
     };
+    let mut words = ways.voices.said();
     let mut heard = true;
     loop {
         let wake = own.checks.wake_at().map(|at| own.began + at.elapsed());
@@ -87,7 +88,7 @@ pub(super) async fn run<E: Engine>(mut ways: Ways<E>, pace: &Pace, seed: u64) {
                 Ok(()) => Happening::Seen,
                 Err(_) => return,
             },
-            changed = ways.words.changed(), if heard => {
+            changed = words.changed(), if heard => {
                 heard = changed.is_ok();
                 Happening::Said
             }
@@ -97,9 +98,9 @@ pub(super) async fn run<E: Engine>(mut ways: Ways<E>, pace: &Pace, seed: u64) {
         match happening {
             Happening::Seen | Happening::Said => {
                 let seen = ways.seen.borrow_and_update().clone();
-                let words = Arc::clone(&ways.words.borrow_and_update());
+                let said = Arc::clone(&words.borrow_and_update());
                 if let Some(seen) = seen {
-                    own.take(seen, &words);
+                    own.take(seen, &said);
                 }
             }
             Happening::Looked(id, run, outcome) => own.looked(id, run, outcome),
@@ -107,7 +108,7 @@ pub(super) async fn run<E: Engine>(mut ways: Ways<E>, pace: &Pace, seed: u64) {
         }
         own.pass_time();
         let known = ways.seen.borrow().is_some();
-        own.tell(&ways, known);
+        own.tell(&ways, known, &words);
     }
 }
 
@@ -161,7 +162,7 @@ impl<E: Engine> Own<E> {
             if !container_fits(&name, &declared) {
                 tracing::warn!(container = %name, "what is to be announced of it breaks a limit, so it is left out");
             }
-            let whole = merge(&name, &declared, &said);
+            let whole = merge(&declared, &said);
             self.checks.set(now, &name, &whole.monitor);
             self.containers.insert(name.clone(), Entry { running, said, declared, whole });
             self.changed = true;
@@ -211,7 +212,7 @@ impl<E: Engine> Own<E> {
         };
         let Some(entry) = self.containers.get_mut(name) else { return };
         entry.declared.health = health;
-        let whole = merge(name, &entry.declared, &entry.said);
+        let whole = merge(&entry.declared, &entry.said);
         if entry.whole != whole {
             if entry.whole.health.state != whole.health.state {
                 let (state, why) = (whole.health.state, &whole.health.output);
@@ -222,17 +223,21 @@ impl<E: Engine> Own<E> {
         }
     }
 
-    fn tell(&mut self, ways: &Ways<E>, known: bool) {
-        let looked = known && (self.silence.is_some() || self.checks.have_looked());
-        if std::mem::take(&mut self.changed) {
-            let containers = self.containers.iter();
-            let ours = containers.clone().map(|(name, entry)| (name.clone(), entry.whole.clone())).collect();
-            let declared = containers.map(|(name, entry)| {
+    /// Hands on what is new. Containers that have said something before the last start are told together with it.
+    fn tell(&mut self, ways: &Ways<E>, known: bool, words: &watch::Receiver<Arc<Words>>) {
+        let changed = std::mem::take(&mut self.changed);
+        if changed {
+            let declared = self.containers.iter().map(|(name, entry)| {
                 let identity = entry.running.identity.clone();
                 (name.clone(), Declared { identity, container: entry.declared.clone() })
             });
-            ways.declared.send_replace(declared.collect());
-            ways.ours.send_replace(Ours { containers: ours, looked });
+            ways.voices.set_containers(declared.collect());
+        }
+        let heard = !words.has_changed().unwrap_or(false);
+        let looked = known && heard && (self.silence.is_some() || self.checks.have_looked());
+        if changed {
+            let whole = self.containers.iter().map(|(name, entry)| (name.clone(), entry.whole.clone()));
+            ways.ours.send_replace(Ours { containers: whole.collect(), looked });
         } else if ways.ours.borrow().looked != looked {
             ways.ours.send_modify(|ours| ours.looked = looked);
         }

@@ -23,11 +23,13 @@ use super::epoch::EpochError;
 use super::exchange::{Asked, Exchange};
 use super::own::Ours;
 use super::settings::{Settings, SettingsError, local_address};
-use super::{Daemon, Pace, RingPace, epoch, link, own, picture};
+use super::{Daemon, Pace, RingPace, epoch, link, own};
+use crate::announce;
 use crate::catalogue::{self, View};
 use crate::dns::{self, Zone, ZoneError};
 use crate::door::Door;
 use crate::http;
+use crate::picture;
 
 /// Questions of other hosts that wait for the catalogue.
 const ASKED_MAX: usize = 64;
@@ -155,16 +157,18 @@ pub async fn start<E: Engine>(settings: Settings, engine: E, pace: Pace) -> Resu
     let engine = Arc::new(engine);
     let (seen, watched) = watch::channel(None);
     tasks.spawn(super::watch::watch(Arc::clone(&engine), pace.clone(), seen));
-    let (words, heard) = watch::channel(Arc::default());
-    let (declared, _) = watch::channel(std::collections::BTreeMap::new());
+    let voices = announce::Server::open(announce::Settings {
+        host: settings.host(),
+        directory: settings.announce.clone(),
+        state_file: settings.state.join("said"),
+    })
+    .await;
+    let listening = voices.clone();
+    tasks.spawn(async move { listening.run().await });
     let (ours, mut ours_now) = watch::channel(Ours::default());
-    let ways = own::Ways { engine, seen: watched, words: heard, declared, ours };
+    let ways = own::Ways { engine, seen: watched, voices: voices.clone(), ours };
     let own_pace = pace.clone();
-    tasks.spawn(async move {
-        // Nobody says anything yet.
-        let _words = words;
-        own::run(ways, &own_pace, random()).await;
-    });
+    tasks.spawn(async move { own::run(ways, &own_pace, random()).await });
     let late = timeout(pace.gather, ours_now.wait_for(|ours| ours.looked)).await.is_err();
     if late {
         tracing::warn!(waited = ?pace.gather, "not all containers are looked at yet; the ring is joined without");
@@ -173,6 +177,7 @@ pub async fn start<E: Engine>(settings: Settings, engine: E, pace: Pace) -> Resu
 
     let config = catalogue::Config { name: settings.host(), address, epoch, seed: seed()?, pace: pace.catalogue };
     let beginning = link::Beginning::new(config, gathered);
+    let beginning_at = beginning.began();
     let ring = driver::start(member(&settings, address, pace.ring, beginning.tags(), keys)).await?;
     let (views_sender, views) = watch::channel(Arc::new(View::default()));
     let (asked_sender, asked) = mpsc::channel::<Asked>(ASKED_MAX);
@@ -201,6 +206,8 @@ pub async fn start<E: Engine>(settings: Settings, engine: E, pace: Pace) -> Resu
         door: door(&and_local, HTTP_CONNECTIONS),
         waiters: door(&and_local, HTTP_WAITERS),
         run: epoch,
+        began: beginning_at,
+        pictures: pictures.subscribe(),
     };
     tasks.spawn(sockets.http.run(http, views.clone()));
     let rpc = rpc::server::Config {
@@ -221,6 +228,7 @@ pub async fn start<E: Engine>(settings: Settings, engine: E, pace: Pace) -> Resu
         pace,
         address,
         http: http_addresses,
+        voices,
         picture_file: settings.picture,
         pictures,
         views,

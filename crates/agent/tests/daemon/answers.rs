@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use pontoon_agent::catalogue::{MonitoringPoint, State};
+use pontoon_agent::catalogue::{MonitoringPoint, State, View};
 use pontoon_agent::daemon::RingPace;
 
 use crate::stage::{Service, address, serving, started, started_at, state, web};
@@ -102,4 +102,22 @@ async fn the_containers_of_an_engine_that_is_silent_for_long_are_unknown() {
     assert_eq!(answer["instances"][0]["output"], "the engine does not answer: it is being updated");
     hosts[0].engine.speak();
     agents[1].until("it serves again", |view| serving(view) == 1).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_container_says_of_itself_all_hosts_answer_and_a_restart_does_not_forget_it() {
+    let (hosts, mut agents) = started(2).await;
+    hosts[1].engine.run("web-0", web(200, &[]));
+    agents[0].until("it serves", |view| serving(view) == 1).await;
+    hosts[1].says("web-0", r#"{"capabilities": ["search"], "says": {"version": "1.2"}}"#).await;
+    let before = agents[0].until("what it says", |view| view.capability("search").count() == 1).await;
+    assert_eq!(agents[0].dns("search.capability").await, [address(200)]);
+    assert_eq!(agents[0].http("/v1/services/web").await["instances"][0]["says"], serde_json::json!({"version": "1.2"}));
+
+    agents.pop().unwrap().daemon.stop().await;
+    let again = hosts[1].start().await;
+    let epoch = |view: &View| view.hosts.get("lxd2").unwrap().part.version.epoch;
+    let after = agents[0].until("another start", |view| epoch(view) > epoch(&before)).await;
+    assert_eq!(after.capability("search").count(), 1, "the first that is heard of it");
+    drop(again);
 }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::str::FromStr as _;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use hickory_proto::op::{Message, MessageType, OpCode, Query};
 use hickory_proto::rr::{Name as DnsName, RData, RecordType};
@@ -18,7 +18,7 @@ use pontoon_agent::health::probe::{Inside, Look};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream, UdpSocket};
+use tokio::net::{TcpListener, TcpStream, UdpSocket, UnixStream};
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
@@ -152,6 +152,28 @@ impl Host {
             }
         });
         waiting.await.expect("the snapshot is written");
+    }
+
+    /// What a process in a container does: it says something at the socket that only that container sees.
+    pub(crate) async fn says(&self, container: &str, words: &str) {
+        let directory = self.directory.path().join("announce").join(container);
+        std::fs::create_dir_all(&directory).unwrap();
+        let began = Instant::now();
+        let mut stream = loop {
+            match UnixStream::connect(directory.join("socket")).await {
+                Ok(stream) => break stream,
+                Err(error) => assert!(began.elapsed() < PATIENCE, "the agent listens for {container}: {error}"),
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        };
+        let length = words.len();
+        let request = format!(
+            "PUT /v1/self HTTP/1.1\r\nHost: agent\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n{words}"
+        );
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        timeout(PATIENCE, stream.read_to_string(&mut answer)).await.expect("it answers").unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
     }
 
     pub(crate) fn settings(&self) -> Settings {

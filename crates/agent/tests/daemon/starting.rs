@@ -7,7 +7,6 @@ use pontoon_ring::driver::{self, read_keyring};
 use pontoon_ring::rpc::{Body, Client, Request};
 use pontoon_ring::wire::Layers;
 use pontoon_ring::{serf, swim};
-use serde_json::json;
 
 use crate::stage::{Host, address, alive, started};
 
@@ -34,17 +33,19 @@ async fn two_agents_at_one_address_are_one_too_many() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_picture_is_read_again_and_a_broken_one_changes_nothing() {
+async fn a_picture_is_read_again_and_a_broken_one_changes_nothing_but_what_is_said_of_it() {
     let host = Host::new(1, &[]);
-    let agent = host.start().await;
-    let picture = agent.daemon.pictures();
-    assert_eq!(**picture.borrow(), json!(null));
     let file = host.directory.path().join("stack.json");
+    std::fs::write(&file, "{").unwrap();
+    let agent = host.start().await;
+    assert!(agent.http("/v1/picture").await["error"].as_str().unwrap().contains("stack.json"));
     std::fs::write(&file, "{\"network\": \"default\"}").unwrap();
     agent.daemon.reload().unwrap();
-    std::fs::write(&file, "{").unwrap();
+    assert_eq!(agent.http("/v1/picture").await["network"], "default");
+    std::fs::write(&file, "[").unwrap();
     assert!(agent.daemon.reload().is_err());
-    assert_eq!(**picture.borrow(), json!({"network": "default"}));
+    let picture = agent.daemon.pictures().borrow().clone();
+    assert_eq!((picture.network.as_deref(), picture.error.is_some()), (Some("default"), true));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -6,7 +6,7 @@
 //! is decided in the plan; neither half has an `if` about it.
 
 mod agent;
-mod cloud_init;
+pub mod cloud_init;
 mod error;
 mod host_keys;
 mod hosts;

@@ -2,6 +2,7 @@
 //!
 //! Only forms are known here; what a verb does is its own file under [`verbs`](crate::verbs).
 
+pub(crate) mod agent;
 pub(crate) mod announce;
 pub(crate) mod ring;
 
@@ -116,6 +117,9 @@ pub(crate) enum Verb {
     /// Serve the embedded cloud to any OpenStack client
     #[command(subcommand)]
     Cloud(Cloud),
+    /// Run the program of a host, or ask it what the stack's containers announce
+    #[command(subcommand)]
+    Agent(agent::Agent),
     /// In a container: say what it is, what it can and how it is
     #[command(after_help = announce::EXAMPLES)]
     Announce(announce::Announce),

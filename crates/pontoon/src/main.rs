@@ -7,6 +7,7 @@
 //! cli    what may be said          load   the file and what lies beside it
 //! verbs  one verb a file           event  what a run tells
 //! show   how things look           exit   how a run ends
+//! log    what it says of itself while it works
 //! ```
 
 // Texts for people are short, and `let _ = write!(…)` reads worse than it runs.
@@ -20,6 +21,7 @@ mod engine;
 mod event;
 mod exit;
 mod load;
+mod log;
 #[cfg_attr(not(test), allow(dead_code, reason = "the verbs that carry plans out show them"))]
 mod show;
 mod verbs;
@@ -27,8 +29,6 @@ mod verbs;
 use std::process::ExitCode;
 
 use clap::Parser as _;
-use tracing_subscriber::EnvFilter;
-
 use cli::Cli;
 use exit::Failure;
 use show::Output;
@@ -39,7 +39,7 @@ fn main() -> ExitCode {
         Err(error) => return cli::refuse(&error).into(),
     };
     let output = Output::new(cli.global.json, cli.global.color);
-    trace(cli.global.verbose, &output);
+    log::begin(&cli, &output);
     // TLS has one provider in this program. That there is one already is as good.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let ended = tokio::runtime::Runtime::new()
@@ -53,18 +53,4 @@ fn main() -> ExitCode {
         }
     }
     .into()
-}
-
-/// What the program says of itself while it works goes to standard error, and only when it is asked for.
-/// `PONTOON_LOG` takes the filters of the crate tracing, such as `pontoon_cloud=trace`; empty it counts as not set.
-fn trace(verbose: u8, output: &Output) {
-    let asked = match verbose {
-        0 => "off",
-        1 => "info,pontoon=debug,pontoon_cloud=debug",
-        _ => "debug,pontoon=trace,pontoon_cloud=trace",
-    };
-    let set = std::env::var("PONTOON_LOG").ok().filter(|filters| !filters.is_empty());
-    let filter = set.and_then(|filters| EnvFilter::try_new(filters).ok()).unwrap_or_else(|| EnvFilter::new(asked));
-    let colored = output.stderr.is_colored();
-    tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colored).with_writer(std::io::stderr).init();
 }

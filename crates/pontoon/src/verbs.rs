@@ -1,5 +1,6 @@
 //! The verbs, one a file.
 
+mod agent;
 mod announce;
 mod cloud;
 mod down;
@@ -32,6 +33,7 @@ pub(crate) async fn run(verb: Verb, output: &Output) -> Result<Exit, Failure> {
         Verb::Status(arguments) => status::run(&arguments, output).await,
         Verb::Logs(arguments) => logs::run(&arguments, output).await,
         Verb::Exec(arguments) => exec::run(&arguments, output).await,
+        Verb::Agent(verb) => agent::run(&verb, output).await,
         Verb::Announce(arguments) => announce::run(&arguments, output).await,
         Verb::Ring(verb) => ring::run(&verb, output).await,
     }

@@ -13,12 +13,12 @@
 //! on the membership is Serf's: [`serf`], [`tags`] and [`coordinate`].
 
 mod compression;
-mod encryption;
 mod error;
 mod label;
 pub(crate) mod msgpack;
 
 pub mod coordinate;
+pub mod encryption;
 pub mod keyring;
 pub mod message;
 pub mod packet;

@@ -111,6 +111,8 @@ impl Server {
     /// agent's start is told only after the first call.
     pub fn set_containers(&self, containers: BTreeMap<Name, Declared>) {
         self.shared.book().set(self.shared.now(), containers);
+        // What is known already is known to the caller when this returns.
+        self.tell();
         self.shared.wake();
     }
 

@@ -100,6 +100,16 @@ impl Check {
         &self.health
     }
 
+    /// Whether any look has ended, so that the health says something.
+    pub const fn has_looked(&self) -> bool {
+        self.looked
+    }
+
+    /// Whether a look was begun and has not ended.
+    pub const fn is_looking(&self) -> bool {
+        self.running.is_some()
+    }
+
     /// Something has happened. Where a look is due, it is to be begun, and its outcome to be handed in; a look that
     /// was begun before and has not ended may be dropped.
     pub fn handle(&mut self, now: Time, event: Event) -> Option<Run> {

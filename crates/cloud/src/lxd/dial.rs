@@ -21,26 +21,39 @@ pub trait Dial: Send + Sync + 'static {
 /// A unix socket on this machine.
 #[derive(Debug, Clone)]
 pub struct UnixSocket {
-    path: PathBuf,
+    /// Where it may be; one at least.
+    paths: Vec<PathBuf>,
 }
 
 impl UnixSocket {
     /// The daemon behind this socket.
     pub fn new(path: impl Into<PathBuf>) -> Self {
-        Self { path: path.into() }
+        Self { paths: vec![path.into()] }
+    }
+
+    /// The daemon behind the first of these sockets that is there. It is looked for at each connection: a daemon may be
+    /// installed, or be replaced by another one, while somebody waits for it.
+    pub fn first_of(paths: impl IntoIterator<Item = PathBuf>) -> Self {
+        Self { paths: paths.into_iter().collect() }
+    }
+
+    fn present(&self) -> Option<&PathBuf> {
+        self.paths.iter().find(|path| path.exists())
     }
 }
 
 impl Dial for UnixSocket {
     fn dial(&self) -> BoxFuture<'_, io::Result<BoxIo>> {
         Box::pin(async {
-            let stream = UnixStream::connect(&self.path).await?;
-            Ok(Box::new(stream) as BoxIo)
+            let path = self.present().ok_or(io::ErrorKind::NotFound)?;
+            Ok(Box::new(UnixStream::connect(path).await?) as BoxIo)
         })
     }
 
     fn endpoint(&self) -> String {
-        format!("unix:{}", self.path.display())
+        let paths = self.present().map_or(self.paths.as_slice(), std::slice::from_ref);
+        let paths: Vec<String> = paths.iter().map(|path| path.display().to_string()).collect();
+        format!("unix:{}", paths.join(", "))
     }
 }
 

@@ -10,7 +10,7 @@ use serde::Deserialize;
 
 /// Asks for all of it in one go, for a shell. The unit comes first: once it has failed, the result is there or never
 /// comes.
-pub(super) const QUESTION: &str = "systemctl is-failed cloud-final.service 2>/dev/null; \
+pub const QUESTION: &str = "systemctl is-failed cloud-final.service 2>/dev/null; \
      cat /run/cloud-init/result.json 2>/dev/null || cat /run/cloud-init/status.json 2>/dev/null || \
      ls /run/cloud-init/disabled 2>/dev/null";
 
@@ -19,7 +19,7 @@ pub(super) const LOG: &str = "sudo tail -n 15 /var/log/cloud-init-output.log";
 
 /// What the answer means.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Progress {
+pub enum Progress {
     /// Still at work, in its own words.
     Working(String),
     /// Ended clean; warnings that it calls recoverable do not count against it.
@@ -29,7 +29,7 @@ pub(super) enum Progress {
 }
 
 /// Reads the answer to [`QUESTION`].
-pub(super) fn read(answer: &str) -> Progress {
+pub fn read(answer: &str) -> Progress {
     let (unit, file) = answer.split_at(answer.find(['{', '/']).unwrap_or(answer.len()));
     let killed = unit.trim() == "failed";
     if file.starts_with('/') {

@@ -12,6 +12,7 @@ use crate::serf::{
 };
 use crate::swim::{Failure, Persistence};
 use crate::wire::coordinate::Coordinate;
+use crate::wire::keyring::Keyring;
 use crate::wire::message::Name;
 
 /// A running member. Clones of it speak to the same one; every method may be dropped while it waits, and what it asked
@@ -66,6 +67,7 @@ pub(super) type Reply<T> = oneshot::Sender<Result<T, serf::Error>>;
 pub(super) enum Command {
     Members(Reply<Vec<Member>>),
     Stats(Reply<Stats>),
+    Keyring(Reply<Option<Keyring>>),
     Coordinate(String, Reply<Option<Coordinate>>),
     Subscribe(Reply<Subscription>),
     UserEvent { name: String, payload: Bytes, coalesce: Coalesce, reply: Reply<()> },
@@ -107,6 +109,11 @@ impl Handle {
     /// What there is to say about it to an operator.
     pub async fn stats(&self) -> Result<Stats, Error> {
         self.ask(Command::Stats).await
+    }
+
+    /// The keys that it holds now, for what else is to be sealed between the members; nothing where it has none.
+    pub async fn keyring(&self) -> Result<Option<Keyring>, Error> {
+        self.ask(Command::Keyring).await
     }
 
     /// Where a member lies: this one, or another that has answered a ping of it.

@@ -181,6 +181,7 @@ impl Member {
         match command {
             Command::Members(reply) => drop(reply.send(Ok(self.serf.members().cloned().collect()))),
             Command::Stats(reply) => drop(reply.send(Ok(self.serf.stats()))),
+            Command::Keyring(reply) => drop(reply.send(Ok(self.layers.keyring.clone()))),
             Command::Coordinate(name, reply) => drop(reply.send(Ok(self.serf.coordinate(&name).cloned()))),
             Command::Subscribe(reply) => drop(reply.send(Ok(Subscription(self.events.subscribe())))),
             Command::UserEvent { name, payload, coalesce, reply } => {

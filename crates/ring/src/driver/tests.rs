@@ -219,6 +219,7 @@ async fn keys_that_the_ring_changes_are_kept_in_the_file() {
     for change in [KeyChange::Install(key(2)), KeyChange::Use(key(2))] {
         assert!(member.change_keys(change, 0).await.unwrap().is_complete());
     }
+    assert_eq!(member.keyring().await.unwrap().unwrap().primary(), &key(2), "what else is sealed uses the new one");
     member.stop().await;
     assert_eq!(read_keyring(&path).await.unwrap().keys().collect::<Vec<_>>(), [&key(2), &key(1)]);
     assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600, "others could read the keys");

@@ -31,8 +31,9 @@ pub(crate) const fn sealed_length(version: EncryptionVersion, plain: usize) -> u
     }
 }
 
-/// Encrypts a message; `associated` is authenticated with it and not sent.
-pub(crate) fn seal(
+/// Encrypts a message; `associated` is authenticated with it and not sent. Whoever carries something else than the
+/// gossip under the same keys says in it what, so that nothing sealed for one purpose opens for another.
+pub fn seal(
     keyring: &Keyring,
     version: EncryptionVersion,
     nonce: Nonce,
@@ -53,8 +54,8 @@ pub(crate) fn seal(
     Ok([&[version as u8], &nonce.0[..], &sealed].concat())
 }
 
-/// Decrypts a message.
-pub(crate) fn open(keyring: &Keyring, bytes: &[u8], associated: &[u8]) -> Result<Vec<u8>, Error> {
+/// Decrypts a message, with whichever key fits.
+pub fn open(keyring: &Keyring, bytes: &[u8], associated: &[u8]) -> Result<Vec<u8>, Error> {
     const CUT: Error = Error::Truncated("what is encrypted");
     let (version, rest) = bytes.split_first().ok_or(CUT)?;
     let version = match version {

@@ -1,0 +1,348 @@
+//! The catalogue among the others: what the ring says goes into it, and what it wants is done.
+//!
+//! | the catalogue | the ring |
+//! |---|---|
+//! | `Announce` | a user event `pontoon:catalogue`, which is not coalesced: each one counts |
+//! | `Tag` | the member's tag `pontoon`, set before the member is started |
+//! | `Host`, `Forgotten` | members that have that tag; others are somebody's agents of Serf |
+//! | `Distance` | round trips by the ring's coordinates |
+//! | `Ask`, `Asked`, `Answered`, `Send` | connections beside the ring ([`exchange`](super::exchange)) |
+//!
+//! What the membership says is compared with what the catalogue was told, so a notice that was missed, or came twice,
+//! changes nothing: at each survey all of it is read again.
+
+use std::collections::BTreeMap;
+use std::future::pending;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use pontoon_ring::driver::{Error, Handle, Notice, Subscription};
+use pontoon_ring::serf::{Change, Coalesce, Event, Member, Status, Tags, vivaldi};
+use pontoon_ring::time::Time;
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, MissedTickBehavior, interval};
+
+use super::exchange::{Asked, Exchange, ExchangeError};
+use super::own::Ours;
+use super::until;
+use crate::catalogue::limits::is_label;
+use crate::catalogue::wire::Ask;
+use crate::catalogue::{Catalogue, HostState, Input, Mark, Name, Output, View};
+
+/// What a user event of the catalogue is called.
+pub(super) const EVENT: &str = "pontoon:catalogue";
+/// The tag by which a member is a host of the stack.
+pub(super) const TAG: &str = "pontoon";
+
+/// A catalogue that is not among others yet.
+pub(super) struct Beginning {
+    catalogue: Catalogue,
+    began: Instant,
+    outputs: Vec<Output>,
+}
+
+/// Whom it speaks to.
+pub(super) struct Ways {
+    pub(super) ring: Handle,
+    pub(super) notices: Subscription,
+    pub(super) exchange: Exchange,
+    /// Where all hosts answer asks.
+    pub(super) exchange_port: u16,
+    pub(super) ours: watch::Receiver<Ours>,
+    pub(super) asked: mpsc::Receiver<Asked>,
+    pub(super) views: watch::Sender<Arc<View>>,
+    pub(super) survey: Duration,
+}
+
+struct Link {
+    catalogue: Catalogue,
+    began: Instant,
+    ring: Handle,
+    exchange: Exchange,
+    exchange_port: u16,
+    views: watch::Sender<Arc<View>>,
+    /// What the catalogue was told of the members.
+    told: BTreeMap<Name, Told>,
+    asks: JoinSet<(Name, Result<Bytes, ExchangeError>)>,
+    surveys: JoinSet<Result<Survey, Error>>,
+    /// The way back to whoever asks right now.
+    reply: Option<(Name, oneshot::Sender<Bytes>)>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Told {
+    address: IpAddr,
+    state: HostState,
+    tag: String,
+}
+
+/// All members, and the way to each that is there.
+struct Survey {
+    members: Vec<Member>,
+    round_trips: Vec<(Name, Duration)>,
+}
+
+enum Happening {
+    Notice(Option<Notice>),
+    Ours(bool),
+    Asked(Option<Asked>),
+    Answered(Name, Result<Bytes, ExchangeError>),
+    Surveyed(Survey),
+    SurveyDue,
+    Time,
+}
+
+impl Beginning {
+    /// A catalogue of these containers, which has been told of nobody.
+    pub(super) fn new(config: crate::catalogue::Config, ours: Ours) -> Self {
+        let mut catalogue = Catalogue::new(config, Time::ZERO);
+        catalogue.handle(Time::ZERO, Input::Own(ours.containers));
+        let outputs = std::iter::from_fn(|| catalogue.poll()).collect();
+        Self { catalogue, began: Instant::now(), outputs }
+    }
+
+    /// When the catalogue's time began.
+    pub(super) fn began(&self) -> std::time::Instant {
+        self.began.into_std()
+    }
+
+    /// What the member has to say of itself from its first moment: without it, others take it for a stranger.
+    pub(super) fn tags(&self) -> Tags {
+        let tag = self.outputs.iter().find_map(|output| match output {
+            Output::Tag(bytes) => Some(text(bytes)),
+            _ => None,
+        });
+        tag.into_iter().map(|tag| (TAG.to_owned(), tag)).collect()
+    }
+
+    /// Goes on until the member has ended.
+    pub(super) async fn run(self, ways: Ways) {
+        let Ways { ring, mut notices, exchange, exchange_port, mut ours, mut asked, views, survey } = ways;
+        let mut link = Link {
+            catalogue: self.catalogue,
+            began: self.began,
+            ring,
+            exchange,
+            exchange_port,
+            views,
+            told: BTreeMap::new(),
+            asks: JoinSet::new(),
+            surveys: JoinSet::new(),
+            reply: None,
+        };
+        for output in self.outputs {
+            // The tag is there since the beginning.
+            if !matches!(output, Output::Tag(_)) {
+                link.perform(output).await;
+            }
+        }
+        let mut due = interval(survey);
+        due.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut watched = true;
+        loop {
+            let wake = link.catalogue.wake_at().map(|at| link.began + at.elapsed());
+            let happening = tokio::select! {
+                notice = notices.next() => Happening::Notice(notice),
+                changed = ours.changed(), if watched => Happening::Ours(changed.is_ok()),
+                question = asked.recv() => Happening::Asked(question),
+                happening = link.next_end() => happening,
+                _ = due.tick() => Happening::SurveyDue,
+                () = until(wake) => Happening::Time,
+            };
+            match happening {
+                Happening::Notice(None) | Happening::Asked(None) => return,
+                Happening::Notice(Some(notice)) => link.notice(&notice),
+                Happening::Ours(true) => {
+                    let containers = ours.borrow_and_update().containers.clone();
+                    link.handle(Input::Own(containers));
+                }
+                Happening::Ours(false) => watched = false,
+                Happening::Asked(Some(Asked { host, ask, reply })) => {
+                    link.reply = Some((host.clone(), reply));
+                    link.handle(Input::Asked { host, ask });
+                }
+                Happening::Answered(host, Ok(bytes)) => link.handle(Input::Answered { host, bytes }),
+                Happening::Answered(host, Err(error)) => {
+                    // The catalogue asks again when its own time for it is over.
+                    tracing::debug!(%host, error = &error as &dyn std::error::Error, "not answered");
+                }
+                Happening::Surveyed(survey) => link.surveyed(survey),
+                Happening::SurveyDue => link.survey(),
+                Happening::Time => link.handle(Input::Tick),
+            }
+            while let Some(output) = link.catalogue.poll() {
+                link.perform(output).await;
+            }
+            // Whoever asked and was not answered asks too often.
+            link.reply = None;
+        }
+    }
+}
+
+impl Link {
+    fn now(&self) -> Time {
+        Time::after(self.began.elapsed())
+    }
+
+    fn handle(&mut self, input: Input) {
+        let now = self.now();
+        self.catalogue.handle(now, input);
+    }
+
+    /// The next end of something that was begun here.
+    async fn next_end(&mut self) -> Happening {
+        loop {
+            tokio::select! {
+                Some(Ok((host, answer))) = self.asks.join_next() => return Happening::Answered(host, answer),
+                Some(Ok(Ok(survey))) = self.surveys.join_next() => return Happening::Surveyed(survey),
+                else => pending().await,
+            }
+        }
+    }
+
+    fn notice(&mut self, notice: &Notice) {
+        match notice {
+            Notice::Missed(count) => {
+                tracing::warn!(count, "events of the ring came too fast; all members are read again");
+                self.survey();
+            }
+            Notice::Event(event) => match &**event {
+                Event::Members { change: Change::Reaped, members } => {
+                    for member in members {
+                        self.forget(&member.name);
+                    }
+                }
+                Event::Members { change, members } => {
+                    for member in members {
+                        tracing::info!(member = %member.name, address = %member.address, "{change}");
+                        self.member(member);
+                    }
+                }
+                Event::User(said) if said.name == EVENT => self.handle(Input::Announced(said.payload.clone())),
+                Event::User(_) | Event::Query(_) => {}
+            },
+        }
+    }
+
+    /// Tells the catalogue what is new of a member.
+    fn member(&mut self, member: &Member) {
+        if member.name == *self.ring.name() {
+            return;
+        }
+        let name = member.name.clone();
+        let Some(tag) = member.tags.get(TAG).filter(|_| is_label(&name)) else {
+            self.forget(&name);
+            return;
+        };
+        let now = Told { address: member.address.ip(), state: state(member.status), tag: tag.clone() };
+        let before = self.told.insert(name.clone(), now.clone());
+        if before.as_ref() == Some(&now) {
+            return;
+        }
+        let moved = before.is_none_or(|before| (before.address, before.state) != (now.address, now.state));
+        if moved {
+            self.handle(Input::Host { name: name.clone(), address: now.address, state: now.state });
+        }
+        // One that is back may say what is known already, and then it is not asked.
+        self.handle(Input::Tagged { host: name, bytes: now.tag.into_bytes().into() });
+    }
+
+    fn forget(&mut self, name: &str) {
+        if let Some((name, _)) = self.told.remove_entry(name) {
+            self.handle(Input::Forgotten(name));
+        }
+    }
+
+    /// Reads all members, beside whatever else happens.
+    fn survey(&mut self) {
+        if self.surveys.is_empty() {
+            self.surveys.spawn(survey(self.ring.clone()));
+        }
+    }
+
+    fn surveyed(&mut self, survey: Survey) {
+        let gone: Vec<Name> = self
+            .told
+            .keys()
+            .filter(|name| !survey.members.iter().any(|member| member.name == **name))
+            .cloned()
+            .collect();
+        for name in gone {
+            self.forget(&name);
+        }
+        for member in &survey.members {
+            self.member(member);
+        }
+        for (name, round_trip) in survey.round_trips {
+            self.handle(Input::Distance { name, round_trip });
+        }
+    }
+
+    async fn perform(&mut self, output: Output) {
+        match output {
+            Output::Announce(bytes) => {
+                if let Err(error) = self.ring.user_event(EVENT, bytes, Coalesce::Forbidden).await {
+                    tracing::warn!(%error, "cannot announce a change; the others learn it by the tag");
+                }
+            }
+            Output::Tag(bytes) => {
+                let tags = Tags::from([(TAG.to_owned(), text(&bytes))]);
+                if let Err(error) = self.ring.set_tags(tags, Vec::new()).await {
+                    tracing::warn!(%error, "cannot change the tag; the others learn changes by announcements");
+                }
+            }
+            Output::Ask { host, id, since } => self.ask(host, id, since),
+            Output::Send { host, bytes } => {
+                if let Some((_, reply)) = self.reply.take_if(|(asker, _)| *asker == host) {
+                    // It may have gone.
+                    let _ = reply.send(bytes);
+                }
+            }
+            Output::Publish(view) => {
+                self.views.send_replace(view);
+            }
+        }
+    }
+
+    fn ask(&mut self, host: Name, id: u32, since: Option<Mark>) {
+        let Some(told) = self.told.get(&host) else { return };
+        let at = SocketAddr::new(told.address, self.exchange_port);
+        let exchange = self.exchange.clone();
+        let config = self.catalogue.config();
+        let (own, limit) = (config.address, config.pace.ask_timeout);
+        self.asks.spawn(async move {
+            let answer = exchange.ask(own, host.clone(), at, Ask::new(id, since), limit).await;
+            (host, answer)
+        });
+    }
+}
+
+async fn survey(ring: Handle) -> Result<Survey, Error> {
+    let members = ring.members().await?;
+    let mut round_trips = Vec::new();
+    if let Some(here) = ring.coordinate(ring.name()).await? {
+        for member in members.iter().filter(|member| member.status.is_there() && member.name != *ring.name()) {
+            let there = ring.coordinate(&member.name).await?;
+            let round_trip = there.and_then(|there| vivaldi::round_trip(&here, &there));
+            round_trips.extend(round_trip.map(|round_trip| (member.name.clone(), round_trip)));
+        }
+    }
+    Ok(Survey { members, round_trips })
+}
+
+/// One that leaves is still there for a moment, but nobody should be sent to it any more.
+const fn state(status: Status) -> HostState {
+    match status {
+        Status::Alive => HostState::Alive,
+        Status::Failed => HostState::Failed,
+        Status::Leaving | Status::Left => HostState::Left,
+    }
+}
+
+/// The bytes of a tag: JSON, which is text.
+fn text(bytes: &Bytes) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}

@@ -29,6 +29,7 @@ mod checks;
 mod engine;
 mod epoch;
 mod exchange;
+mod farewell;
 mod link;
 pub mod notify;
 mod own;

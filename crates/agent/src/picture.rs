@@ -5,7 +5,8 @@
 //! and its words (`pair-mac`, `round-robin`) are handed on as they are. A file that cannot be read changes nothing but
 //! [`Picture::error`]: the last good picture stays.
 //!
-//! Nothing is decided by a picture: who is there and well is the catalogue's to say.
+//! Who is there and well is the catalogue's to say. One thing follows from a picture: a host that failed and that it names
+//! no more is forgotten (`daemon::farewell`).
 
 use std::collections::BTreeMap;
 use std::io;

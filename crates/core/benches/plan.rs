@@ -156,6 +156,7 @@ fn in_place(stack: &Stack) -> Observed {
             image: service.image.clone(),
             user_data: service.user_data.clone(),
             limits: service.limits.clone(),
+            agent: stack.agent.install,
         });
         let profile = render::profile(&key(Kind::Profile, &format!("{}/{service_name}", hosts[at])), service);
         let mut settings = config.config;

@@ -15,7 +15,7 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use crate::catalogue::{Health, MonitoringPoint, Name};
-use crate::health::{Check, Event, Outcome, Run, Settings, of_container};
+use crate::health::{Check, Event, Outcome, Run, Settings, Wish, of_container};
 
 /// Looks from the host at once, and by the engine.
 const OUTSIDE_MAX: usize = 128;
@@ -95,20 +95,26 @@ impl Checks {
         }
     }
 
-    /// These are the checks of a container now, all of them. Those that it has already go on.
-    pub(super) fn set(&mut self, now: Time, container: &Name, points: &[MonitoringPoint]) {
+    /// These are the checks of a container now, all of them. Those that it has already, and that shall behave as they do, go
+    /// on.
+    pub(super) fn set(&mut self, now: Time, container: &Name, points: &[MonitoringPoint], wish: Wish) {
         let wanted: BTreeSet<&MonitoringPoint> =
             points.iter().filter(|point| !matches!(point, MonitoringPoint::Metrics(_))).collect();
         let known = self.of.entry(container.clone()).or_default();
-        let gone: Vec<Id> = known.iter().filter(|(point, _)| !wanted.contains(point)).map(|(_, id)| *id).collect();
-        known.retain(|point, _| wanted.contains(point));
+        let (all, settings) = (&self.all, self.settings);
+        let stays = |point: &MonitoringPoint, id: &Id| {
+            let behaves = |one: &One| one.check.settings() == settings_at(settings, one.place).with(wish);
+            wanted.contains(point) && all.get(id).is_some_and(behaves)
+        };
+        let gone: Vec<Id> = known.iter().filter(|(point, id)| !stays(point, id)).map(|(_, id)| *id).collect();
+        known.retain(|_, id| !gone.contains(id));
         let new: Vec<MonitoringPoint> =
             wanted.into_iter().filter(|point| !known.contains_key(*point)).cloned().collect();
         for id in gone {
             self.remove(id);
         }
         for point in new {
-            self.add(now, container, point);
+            self.add(now, container, point, wish);
         }
     }
 
@@ -174,11 +180,11 @@ impl Checks {
         ids.filter_map(|id| self.all.get(id))
     }
 
-    fn add(&mut self, now: Time, container: &Name, point: MonitoringPoint) {
+    fn add(&mut self, now: Time, container: &Name, point: MonitoringPoint, wish: Wish) {
         self.last += 1;
         let id = Id(self.last);
         let place = place(&point);
-        let check = Check::new(self.settings_at(place), self.chance.random(), now);
+        let check = Check::new(settings_at(self.settings, place).with(wish), self.chance.random(), now);
         let at = check.wake_at();
         self.of.entry(container.clone()).or_default().insert(point.clone(), id);
         self.all.insert(id, One { container: container.clone(), point, place, check, stage: Stage::Due(at) });
@@ -267,14 +273,6 @@ impl Checks {
         }
     }
 
-    const fn settings_at(&self, place: Place) -> Settings {
-        let [outside, inside] = self.settings;
-        match place {
-            Place::Outside => outside,
-            Place::Inside => inside,
-        }
-    }
-
     const fn waiting_at(&mut self, place: Place) -> &mut VecDeque<Id> {
         let [outside, inside] = &mut self.waiting;
         match place {
@@ -308,6 +306,13 @@ const fn word(point: &MonitoringPoint) -> &'static str {
         MonitoringPoint::Exec(_) => "exec",
         MonitoringPoint::Unit(_) => "unit",
         MonitoringPoint::CloudInit => "cloud-init",
+    }
+}
+
+const fn settings_at([outside, inside]: [Settings; 2], place: Place) -> Settings {
+    match place {
+        Place::Outside => outside,
+        Place::Inside => inside,
     }
 }
 

@@ -10,6 +10,7 @@ use thiserror::Error;
 use tokio::sync::Notify;
 
 use crate::catalogue::{MonitoringPoint, Name};
+use crate::health::Wish;
 use crate::health::probe::Inside;
 
 /// An engine, as far as the agent needs it.
@@ -52,6 +53,8 @@ pub struct Announced {
     pub monitor: Vec<MonitoringPoint>,
     /// The port that it listens on.
     pub port: Option<u16>,
+    /// How its checks shall behave.
+    pub check: Wish,
 }
 
 impl Announced {
@@ -66,10 +69,12 @@ impl Announced {
             monitor: Vec<Value>,
             #[serde(default)]
             port: Option<u16>,
+            #[serde(default)]
+            check: Wish,
         }
-        let Wire { capabilities, monitor, port } = serde_json::from_str(text)?;
+        let Wire { capabilities, monitor, port, check } = serde_json::from_str(text)?;
         let monitor = monitor.into_iter().filter_map(|point| serde_json::from_value(point).ok()).collect();
-        Ok(Self { capabilities, monitor, port })
+        Ok(Self { capabilities, monitor, port, check })
     }
 }
 
@@ -80,9 +85,11 @@ mod tests {
     #[test]
     fn what_the_file_announces_is_read_and_what_is_from_the_future_left_out() {
         let text = r#"{"capabilities": ["blog"], "port": 8080, "more": 1, "monitor": [{"http": "/"}, {"tcp": 5432},
-            {"exec": ["true"]}, {"metrics": "/metrics"}, {"unit": "hugo.service"}, "cloud-init", {"smell": "good"}]}"#;
+            {"exec": ["true"]}, {"metrics": "/metrics"}, {"unit": "hugo.service"}, "cloud-init", {"smell": "good"}],
+            "check": {"interval": 10}}"#;
         let announced = Announced::parse(text).unwrap();
         assert_eq!(announced.port, Some(8080));
+        assert_eq!(announced.check, Wish { interval: Some(10), ..Wish::default() });
         assert_eq!(announced.monitor.len(), 6);
         assert_eq!(announced.monitor.last(), Some(&MonitoringPoint::CloudInit));
         assert_eq!(Announced::parse("{}").unwrap(), Announced::default());

@@ -19,18 +19,20 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use pontoon_ring::driver::{Error, Handle, Notice, Subscription};
-use pontoon_ring::serf::{Change, Coalesce, Event, Member, Status, Tags, vivaldi};
+use pontoon_ring::serf::{Change, Coalesce, Event, Member, Prune, Status, Tags, vivaldi};
 use pontoon_ring::time::Time;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use super::exchange::{Asked, Exchange, ExchangeError};
+use super::farewell;
 use super::own::Ours;
 use super::until;
 use crate::catalogue::limits::is_label;
 use crate::catalogue::wire::Ask;
 use crate::catalogue::{Catalogue, HostState, Input, Mark, Name, Output, View};
+use crate::picture::Picture;
 
 /// What a user event of the catalogue is called.
 pub(super) const EVENT: &str = "pontoon:catalogue";
@@ -54,6 +56,7 @@ pub(super) struct Ways {
     pub(super) ours: watch::Receiver<Ours>,
     pub(super) asked: mpsc::Receiver<Asked>,
     pub(super) views: watch::Sender<Arc<View>>,
+    pub(super) pictures: watch::Receiver<Arc<Picture>>,
     pub(super) survey: Duration,
 }
 
@@ -64,6 +67,7 @@ struct Link {
     exchange: Exchange,
     exchange_port: u16,
     views: watch::Sender<Arc<View>>,
+    pictures: watch::Receiver<Arc<Picture>>,
     /// What the catalogue was told of the members.
     told: BTreeMap<Name, Told>,
     asks: JoinSet<(Name, Result<Bytes, ExchangeError>)>,
@@ -120,7 +124,7 @@ impl Beginning {
 
     /// Goes on until the member has ended.
     pub(super) async fn run(self, ways: Ways) {
-        let Ways { ring, mut notices, exchange, exchange_port, mut ours, mut asked, views, survey } = ways;
+        let Ways { ring, mut notices, exchange, exchange_port, mut ours, mut asked, views, pictures, survey } = ways;
         let mut link = Link {
             catalogue: self.catalogue,
             began: self.began,
@@ -128,6 +132,7 @@ impl Beginning {
             exchange,
             exchange_port,
             views,
+            pictures,
             told: BTreeMap::new(),
             asks: JoinSet::new(),
             surveys: JoinSet::new(),
@@ -169,7 +174,10 @@ impl Beginning {
                     // The catalogue asks again when its own time for it is over.
                     tracing::debug!(%host, error = &error as &dyn std::error::Error, "not answered");
                 }
-                Happening::Surveyed(survey) => link.surveyed(survey),
+                Happening::Surveyed(survey) => {
+                    link.say_farewell(&survey.members).await;
+                    link.surveyed(survey);
+                }
                 Happening::SurveyDue => link.survey(),
                 Happening::Time => link.handle(Input::Tick),
             }
@@ -260,6 +268,16 @@ impl Link {
     fn survey(&mut self) {
         if self.surveys.is_empty() {
             self.surveys.spawn(survey(self.ring.clone()));
+        }
+    }
+
+    async fn say_farewell(&self, members: &[Member]) {
+        let picture = Arc::clone(&self.pictures.borrow());
+        for name in farewell::due(members, &picture, self.ring.name()) {
+            tracing::info!(host = %name, "the stack has it no more: it is forgotten");
+            if let Err(error) = self.ring.force_leave(&name, Prune::Yes).await {
+                tracing::warn!(%error, host = %name, "cannot have it forgotten; the next survey tries again");
+            }
         }
     }
 

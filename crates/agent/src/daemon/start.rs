@@ -190,6 +190,7 @@ pub async fn start<E: Engine>(settings: Settings, engine: E, pace: Pace) -> Resu
         ours: ours_now,
         asked,
         views: views_sender,
+        pictures: pictures.subscribe(),
         survey: pace.survey,
     }));
 

@@ -45,7 +45,7 @@ impl AgentSource {
         if !content.starts_with(b"\x7fELF") {
             return Ok(Self::Missing(format!("`{}` is no program of Linux", path.display())));
         }
-        let sha256 = Sha256::digest(&content).iter().map(|byte| format!("{byte:02x}")).collect();
+        let sha256 = format!("{:x}", Sha256::digest(&content));
         Ok(Self::Here { path: path.to_owned(), sha256, bytes, version: version.to_owned() })
     }
 

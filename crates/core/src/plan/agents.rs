@@ -228,5 +228,5 @@ fn word(choice: &impl serde::Serialize) -> String {
 
 /// SHA-256 in hexadecimal, as `sha256sum` prints it.
 pub(super) fn hash(text: &str) -> String {
-    Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()
+    format!("{:x}", Sha256::digest(text))
 }

@@ -35,7 +35,8 @@ pub(super) fn configuration(document: &HostDocument) -> String {
             "server=/{stack}.internal/127.0.0.1#{AGENT_DNS_PORT}\n{}",
             reverse_zones(*subnet)
                 .map(|zone| format!("rev-server={zone},127.0.0.1#{AGENT_DNS_PORT}\n"))
-                .collect::<String>()
+                .collect::<Vec<_>>()
+                .concat()
         ),
         Install::No => format!("local=/{stack}.internal/\n"),
     };

@@ -186,15 +186,19 @@ fn service(table: &Table<'_>) -> Service {
 fn read_monitoring_point(node: &Node, what: &str, report: &Report) -> Option<MonitoringPoint> {
     let what = format!("a monitoring point in {what}");
     let table = Table::open(node, &node.place, what.clone(), MONITORING_POINT, report);
-    let mut points: Vec<Option<MonitoringPoint>> = table.read_with(|table| {
+    let mut points: Vec<Read<MonitoringPoint>> = table.read_with(|table| {
         let read = |name| match name {
-            "exec" => value(table.scalars(name, text)).map(|words| words.map(|words| command(&words))),
-            _ => value(table.scalar(name, |scalar| monitoring_point(name, scalar))),
+            "exec" => table.scalars(name, text).and_then(|words, _| Some(command(words))),
+            _ => table.scalar(name, |scalar| monitoring_point(name, scalar)),
         };
-        MONITORING_POINT.iter().filter_map(|field| read(field.name)).collect()
+        let given = MONITORING_POINT.iter().map(|field| read(field.name));
+        given.filter(|point| !matches!(point, Read::Absent)).collect()
     });
     if points.len() == 1 {
-        let point = points.pop().flatten();
+        let point = match points.pop() {
+            Some(Read::Is(point)) => Some(point.value),
+            _ => None,
+        };
         if !matches!(&point, Some(MonitoringPoint::Exec(words)) if words.is_empty()) {
             return point;
         }
@@ -214,15 +218,6 @@ fn read_monitoring_point(node: &Node, what: &str, report: &Report) -> Option<Mon
         });
     }
     None
-}
-
-/// What a field holds, if it is there, and if it can be read.
-fn value<T>(read: Read<T>) -> Option<Option<T>> {
-    match read {
-        Read::Absent => None,
-        Read::Wrong => Some(None),
-        Read::Is(found) => Some(Some(found.value)),
-    }
 }
 
 fn command(words: &[Located<String>]) -> MonitoringPoint {

@@ -21,7 +21,7 @@ fn good() -> Outcome {
 fn checks(containers: usize, points: &[MonitoringPoint]) -> (Checks, Time) {
     let mut checks = Checks::new(Settings::default(), Settings::default(), 1);
     for number in 0..containers {
-        checks.set(Time::ZERO, &name(&format!("web-{number}")), points);
+        checks.set(Time::ZERO, &name(&format!("web-{number}")), points, Wish::default());
     }
     (checks, Time::after(SECOND))
 }
@@ -38,8 +38,8 @@ fn looks(checks: &mut Checks) -> Vec<(Id, Run, Name)> {
 #[test]
 fn one_broken_container_holds_up_nobody() {
     let (mut checks, now) = checks(0, &[]);
-    checks.set(Time::ZERO, &name("broken"), &tcp(1..17));
-    checks.set(Time::ZERO, &name("well"), &tcp(80..82));
+    checks.set(Time::ZERO, &name("broken"), &tcp(1..17), Wish::default());
+    checks.set(Time::ZERO, &name("well"), &tcp(80..82), Wish::default());
     checks.tick(now);
     let begun = looks(&mut checks);
     let of = |container: &str| begun.iter().filter(|look| *look.2 == *container).count();
@@ -104,7 +104,7 @@ fn checks_that_stay_go_on_and_metrics_are_none() {
     checks.tick(now);
     let begun = looks(&mut checks);
     let points = [tcp(80..81), vec![MonitoringPoint::Metrics("/metrics".to_owned())]].concat();
-    checks.set(now, &name("web-0"), &points);
+    checks.set(now, &name("web-0"), &points, Wish::default());
     assert_eq!(checks.take_todo().len(), 1, "one look is dropped");
     for (id, run, _) in begun {
         checks.ended(now, id, run, good());
@@ -112,4 +112,16 @@ fn checks_that_stay_go_on_and_metrics_are_none() {
     assert_eq!(checks.health("web-0"), Health { state: State::Passing, output: "tcp: well".to_owned() });
     assert!(checks.have_looked());
     assert_eq!(checks.all.len(), 1);
+}
+
+#[test]
+fn a_check_that_shall_look_more_often_begins_anew_and_the_others_go_on() {
+    let (mut checks, now) = checks(1, &tcp(80..81));
+    let before: Vec<Id> = checks.all.keys().copied().collect();
+    checks.set(now, &name("web-0"), &tcp(80..81), Wish::default());
+    assert_eq!(checks.all.keys().copied().collect::<Vec<_>>(), before);
+    let wish = Wish { interval: Some(1), fall: Some(1), ..Wish::default() };
+    checks.set(now, &name("web-0"), &tcp(80..81), wish);
+    let settings: Vec<Settings> = checks.all.values().map(|one| one.check.settings()).collect();
+    assert_eq!(settings, [Settings { interval: Duration::from_secs(1), fall: 1, ..Settings::default() }]);
 }

@@ -54,7 +54,8 @@ fn read(answer: &str) -> Agent {
 fn fingerprint(keyring: &str) -> String {
     let keys: Vec<String> = serde_json::from_str(keyring).unwrap_or_default();
     let key = keys.first().map_or(keyring, String::as_str);
-    Sha256::digest(key).iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    let hash = format!("{:x}", Sha256::digest(key));
+    hash.chars().take(16).collect()
 }
 
 #[cfg(test)]

@@ -48,13 +48,9 @@ impl Site {
             self.hosts.run(host, &format!("sudo systemctl reload {}", render::AGENT_SERVICE), &[]).await?;
             return Ok(());
         }
-        let seeds: String = gifts
-            .others
-            .iter()
-            .filter_map(|name| self.hosts.own_address(name).ok())
-            .map(|one| format!("{one}\n"))
-            .collect();
-        self.write(host, render::AGENT_SEEDS, seeds.as_bytes()).await?;
+        let others = gifts.others.iter().filter_map(|name| self.hosts.own_address(name).ok());
+        let seeds: Vec<String> = others.map(|address| address.to_string()).collect();
+        self.write(host, render::AGENT_SEEDS, format!("{}\n", seeds.join("\n")).as_bytes()).await?;
         waiting(format!("the agent of `{host}` to be ready"));
         self.restart_agent(host).await
     }
@@ -115,10 +111,10 @@ impl Site {
             what: format!("the program `{}`", path.display()),
             reason: error.to_string(),
         })?;
-        if hex(&Sha256::digest(&content)) != sha256 {
+        if format!("{:x}", Sha256::digest(&content)) != sha256 {
             return Err(SiteError::Missing { what: format!("the program that `{}` was", path.display()) });
         }
-        waiting(format!("{:.1} MiB of program to be pushed to `{host}`", content.len() as f64 / f64::from(1 << 20)));
+        waiting(format!("{} MiB of program to be pushed to `{host}`", content.len().div_ceil(1 << 20)));
         let (program, beside) = (render::AGENT_PROGRAM, beside(render::AGENT_PROGRAM));
         let push = format!("sudo tee {beside} >/dev/null && sudo chmod 0755 {beside} && sudo sha256sum {beside}");
         let answer = self.hosts.run_for(host, &push, &content, self.patience.step).await?;
@@ -196,8 +192,4 @@ fn beside(path: &str) -> String {
         Some((directory, name)) => format!("{directory}/.{name}"),
         None => format!(".{path}"),
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

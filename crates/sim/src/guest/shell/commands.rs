@@ -1,7 +1,7 @@
 //! The commands that the small shell knows. One that it does not know is "command not found", exit status 127.
 
 use super::super::cloud_init::{self, Format};
-use super::super::files::normal;
+use super::super::files::{File, normal};
 use super::{CloudInit, MAX_WORDS, Output, Shell, Surroundings};
 
 /// The last part of a command's path.
@@ -77,13 +77,12 @@ impl<S: Surroundings> Shell<'_, S> {
     fn sha256sum(&mut self, arguments: &[&str]) -> Output {
         let mut output = Output::default();
         for path in operands(arguments) {
-            match self.around.files(|files| files.get(path).map(super::super::files::File::sha256)) {
-                Some(hash) => output.stdout.extend(format!("{hash}  {path}\n").into_bytes()),
-                None => {
-                    let why = self.why_unreadable(path);
-                    output.stderr.extend(format!("sha256sum: {path}: {why}\n").into_bytes());
-                    output.code = 1;
-                }
+            if let Some(hash) = self.around.files(|files| files.get(path).map(File::sha256)) {
+                output.stdout.extend(format!("{hash}  {path}\n").into_bytes());
+            } else {
+                let why = self.why_unreadable(path);
+                output.stderr.extend(format!("sha256sum: {path}: {why}\n").into_bytes());
+                output.code = 1;
             }
         }
         output

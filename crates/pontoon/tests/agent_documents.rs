@@ -67,11 +67,17 @@ fn an_agent_reads_every_monitoring_point_that_a_file_may_have() {
         user_data: None,
         hosts: "lxd".into(),
         limits: model::Limits::default(),
-        announce: model::Announce { capabilities: vec!["blog".into()], monitor: in_file },
+        announce: model::Announce {
+            capabilities: vec!["blog".into()],
+            monitor: in_file,
+            check: model::Check { interval: 60, ..model::Check::default() },
+        },
     };
     let profile = render::profile(&Key::new("blog", Kind::Profile, "lxd0/hugo"), &service);
     let announced = Announced::parse(profile.config.get(render::ANNOUNCE_CONFIG).unwrap()).unwrap();
     assert_eq!(announced.monitor, read);
+    let check = announced.check.unwrap();
+    assert_eq!((check.interval.as_secs(), check.timeout.as_secs(), check.rise, check.fall), (60, 2, 2, 3));
     assert_eq!(announced.port, Some(8080));
     assert_eq!(announced.capabilities, ["blog".into()].into());
 }

@@ -80,7 +80,9 @@ enum Place {
 }
 
 impl Checks {
-    /// None yet. `outside` and `inside` say how those behave that are made from the host and by the engine.
+    /// None yet. `outside` and `inside` say how those behave that are made from the host and by the engine, where nobody
+    /// says it of a container; and whatever is said, the engine is not asked more often than `inside` says, nor given less
+    /// time.
     pub(super) fn new(outside: Settings, inside: Settings, seed: u64) -> Self {
         Self {
             settings: [outside, inside],
@@ -95,8 +97,8 @@ impl Checks {
         }
     }
 
-    /// These are the checks of a container now, all of them. Those that it has already go on.
-    pub(super) fn set(&mut self, now: Time, container: &Name, points: &[MonitoringPoint]) {
+    /// These are the checks of a container now, all of them, and how they behave. Those that it has already go on.
+    pub(super) fn set(&mut self, now: Time, container: &Name, points: &[MonitoringPoint], said: Option<Settings>) {
         let wanted: BTreeSet<&MonitoringPoint> =
             points.iter().filter(|point| !matches!(point, MonitoringPoint::Metrics(_))).collect();
         let known = self.of.entry(container.clone()).or_default();
@@ -107,8 +109,16 @@ impl Checks {
         for id in gone {
             self.remove(id);
         }
+        let settings = [Place::Outside, Place::Inside].map(|place| self.settings_at(place, said));
+        let of = |place: Place| if place == Place::Outside { settings[0] } else { settings[1] };
+        for id in self.of.get(container).into_iter().flat_map(BTreeMap::values) {
+            if let Some(one) = self.all.get_mut(id) {
+                one.check.adjust(of(one.place));
+            }
+        }
         for point in new {
-            self.add(now, container, point);
+            let settings = of(place(&point));
+            self.add(now, container, point, settings);
         }
     }
 
@@ -174,11 +184,11 @@ impl Checks {
         ids.filter_map(|id| self.all.get(id))
     }
 
-    fn add(&mut self, now: Time, container: &Name, point: MonitoringPoint) {
+    fn add(&mut self, now: Time, container: &Name, point: MonitoringPoint, settings: Settings) {
         self.last += 1;
         let id = Id(self.last);
         let place = place(&point);
-        let check = Check::new(self.settings_at(place), self.chance.random(), now);
+        let check = Check::new(settings, self.chance.random(), now);
         let at = check.wake_at();
         self.of.entry(container.clone()).or_default().insert(point.clone(), id);
         self.all.insert(id, One { container: container.clone(), point, place, check, stage: Stage::Due(at) });
@@ -267,11 +277,16 @@ impl Checks {
         }
     }
 
-    const fn settings_at(&self, place: Place) -> Settings {
+    fn settings_at(&self, place: Place, said: Option<Settings>) -> Settings {
         let [outside, inside] = self.settings;
-        match place {
-            Place::Outside => outside,
-            Place::Inside => inside,
+        match (place, said) {
+            (Place::Outside, said) => said.unwrap_or(outside),
+            (Place::Inside, None) => inside,
+            (Place::Inside, Some(said)) => Settings {
+                interval: said.interval.max(inside.interval),
+                timeout: said.timeout.max(inside.timeout),
+                ..said
+            },
         }
     }
 

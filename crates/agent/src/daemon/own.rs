@@ -163,7 +163,7 @@ impl<E: Engine> Own<E> {
                 tracing::warn!(container = %name, "what is to be announced of it breaks a limit, so it is left out");
             }
             let whole = merge(&declared, &said);
-            self.checks.set(now, &name, &whole.monitor);
+            self.checks.set(now, &name, &whole.monitor, running.announced.check);
             self.containers.insert(name.clone(), Entry { running, said, declared, whole });
             self.changed = true;
             self.refresh(&name);

@@ -100,6 +100,11 @@ impl Check {
         &self.health
     }
 
+    /// Behaves otherwise from the next look on.
+    pub const fn adjust(&mut self, settings: Settings) {
+        self.settings = settings;
+    }
+
     /// Whether any look has ended, so that the health says something.
     pub const fn has_looked(&self) -> bool {
         self.looked

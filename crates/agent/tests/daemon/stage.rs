@@ -111,7 +111,12 @@ pub(crate) fn web(number: u8, monitor: &[MonitoringPoint]) -> Running {
         service: "web".into(),
         address: address(number),
         identity: "first".to_owned(),
-        announced: Announced { capabilities: ["blog".into()].into(), monitor: monitor.to_vec(), port: Some(8080) },
+        announced: Announced {
+            capabilities: ["blog".into()].into(),
+            monitor: monitor.to_vec(),
+            check: None,
+            port: Some(8080),
+        },
     }
 }
 

@@ -17,7 +17,7 @@ pub mod probe;
 #[cfg(test)]
 mod tests;
 
-pub use check::{Check, Event, Outcome, Run, Settings, Wish};
+pub use check::{Check, Event, Outcome, Run, Settings};
 
 use crate::catalogue::limits::OUTPUT_MAX;
 use crate::catalogue::{Health, State};

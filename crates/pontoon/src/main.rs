@@ -29,7 +29,9 @@ mod verbs;
 use std::process::ExitCode;
 
 use clap::Parser as _;
-use cli::Cli;
+use tokio::runtime::{Builder, Runtime};
+
+use cli::{Cli, Verb};
 use exit::Failure;
 use show::Output;
 
@@ -42,7 +44,7 @@ fn main() -> ExitCode {
     log::begin(&cli, &output);
     // TLS has one provider in this program. That there is one already is as good.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let ended = tokio::runtime::Runtime::new()
+    let ended = threads(&cli.verb)
         .map_err(|error| Failure::new("cannot start the threads that requests run on").caused_by(&error))
         .and_then(|runtime| runtime.block_on(verbs::run(cli.verb, &output)));
     match ended {
@@ -53,4 +55,16 @@ fn main() -> ExitCode {
         }
     }
     .into()
+}
+
+/// The threads that everything runs on. The agent is a guest on its host: it has few, however many processors there are.
+fn threads(verb: &Verb) -> std::io::Result<Runtime> {
+    const WORKERS_MAX: usize = 4;
+    const BLOCKING_MAX: usize = 16;
+    let mut builder = Builder::new_multi_thread();
+    if matches!(verb, Verb::Agent(cli::agent::Agent::Run(_))) {
+        let processors = std::thread::available_parallelism().map_or(1, usize::from);
+        builder.worker_threads(processors.min(WORKERS_MAX)).max_blocking_threads(BLOCKING_MAX);
+    }
+    builder.enable_all().build()
 }

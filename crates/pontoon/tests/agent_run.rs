@@ -180,7 +180,7 @@ impl Agent {
     }
 
     /// What a verb prints that asks it.
-    fn asked(&self, words: &[&str]) -> String {
+    fn asked(words: &[&str]) -> String {
         let mut command = Command::new(env!("CARGO_BIN_EXE_pontoon"));
         let asked =
             command.arg("agent").args(words).args(["--http", &format!("{}:8500", address(1))]).output().unwrap();
@@ -190,13 +190,13 @@ impl Agent {
     fn until(&self, what: &str, mut is_so: impl FnMut() -> bool) {
         let began = Instant::now();
         while !is_so() {
-            assert!(began.elapsed() < PATIENCE, "not seen: {what}\n{}\n{}", self.asked(&["catalogue"]), self.log());
-            std::thread::sleep(Duration::from_millis(50));
+            assert!(began.elapsed() < PATIENCE, "not seen: {what}\n{}\n{}", Self::asked(&["catalogue"]), self.log());
+            std::thread::park_timeout(Duration::from_millis(50));
         }
     }
 
     /// How many addresses it gives for `hugo.service`.
-    fn answers(&self) -> usize {
+    fn answers() -> usize {
         let name = b"\x04hugo\x07service\x04blog\x08internal\x00";
         let question = [&[0, 7, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0][..], name, &[0, 1, 0, 1]].concat();
         let socket = UdpSocket::bind((address(1), 0)).unwrap();
@@ -233,22 +233,22 @@ fn an_agent_tells_what_the_engine_of_its_host_runs_and_ends_as_it_is_told() {
     *engine.unit.lock().unwrap() = "failed";
     let (first, second) = (instance("hugo-0", 103, "1", &announce), instance("hugo-0", 103, "2", &announce));
     engine.set(json!([first, instance("hugo-1", 102, "3", &announce)]), "instance-started");
-    agent.until("its unit failed", || agent.asked(&["services", "hugo"]).contains("hugo.service is failed"));
-    assert_eq!(agent.answers(), 0);
+    agent.until("its unit failed", || Agent::asked(&["services", "hugo"]).contains("hugo.service is failed"));
+    assert_eq!(Agent::answers(), 0);
 
     // Another container takes its place, which is looked at anew.
     *engine.unit.lock().unwrap() = "active";
     engine.set(json!([second]), "instance-started");
-    agent.until("it serves", || agent.answers() == 1);
-    let services: Value = serde_json::from_str(&agent.asked(&["services", "--json"])).unwrap();
+    agent.until("it serves", || Agent::answers() == 1);
+    let services: Value = serde_json::from_str(&Agent::asked(&["services", "--json"])).unwrap();
     assert_eq!(services, json!({"event": "services", "services": [{"service": "hugo", "copies": 1, "serving": 1}]}));
-    let line = agent.asked(&["catalogue"]);
+    let line = Agent::asked(&["catalogue"]);
     let at = SocketAddr::new(IpAddr::V4(address(100)), 8080);
     assert!(line.contains(&format!("hugo-0     hugo     lxd0  {at}")) && line.contains("passing  blog"), "{line}");
-    assert!(agent.asked(&["members"]).contains("lxd0"));
+    assert!(Agent::asked(&["members"]).contains("lxd0"));
 
     engine.set(json!([instance("hugo-0", 102, "2", &announce)]), "instance-stopped");
-    agent.until("it is gone", || agent.asked(&["catalogue"]).is_empty());
+    agent.until("it is gone", || Agent::asked(&["catalogue"]).is_empty());
 
     agent.signal(Signal::HUP);
     agent.hears("RELOADING=1");

@@ -15,7 +15,7 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use crate::catalogue::{Health, MonitoringPoint, Name};
-use crate::health::{Check, Event, Outcome, Run, Settings, Wish, of_container};
+use crate::health::{Check, Event, Outcome, Run, Settings, of_container};
 
 /// Looks from the host at once, and by the engine.
 const OUTSIDE_MAX: usize = 128;
@@ -80,7 +80,9 @@ enum Place {
 }
 
 impl Checks {
-    /// None yet. `outside` and `inside` say how those behave that are made from the host and by the engine.
+    /// None yet. `outside` and `inside` say how those behave that are made from the host and by the engine, where nobody
+    /// says it of a container; and whatever is said, the engine is not asked more often than `inside` says, nor given less
+    /// time.
     pub(super) fn new(outside: Settings, inside: Settings, seed: u64) -> Self {
         Self {
             settings: [outside, inside],
@@ -95,26 +97,28 @@ impl Checks {
         }
     }
 
-    /// These are the checks of a container now, all of them. Those that it has already, and that shall behave as they do, go
-    /// on.
-    pub(super) fn set(&mut self, now: Time, container: &Name, points: &[MonitoringPoint], wish: Wish) {
+    /// These are the checks of a container now, all of them, and how they behave. Those that it has already go on.
+    pub(super) fn set(&mut self, now: Time, container: &Name, points: &[MonitoringPoint], said: Option<Settings>) {
         let wanted: BTreeSet<&MonitoringPoint> =
             points.iter().filter(|point| !matches!(point, MonitoringPoint::Metrics(_))).collect();
         let known = self.of.entry(container.clone()).or_default();
-        let (all, settings) = (&self.all, self.settings);
-        let stays = |point: &MonitoringPoint, id: &Id| {
-            let behaves = |one: &One| one.check.settings() == settings_at(settings, one.place).with(wish);
-            wanted.contains(point) && all.get(id).is_some_and(behaves)
-        };
-        let gone: Vec<Id> = known.iter().filter(|(point, id)| !stays(point, id)).map(|(_, id)| *id).collect();
-        known.retain(|_, id| !gone.contains(id));
+        let gone: Vec<Id> = known.iter().filter(|(point, _)| !wanted.contains(point)).map(|(_, id)| *id).collect();
+        known.retain(|point, _| wanted.contains(point));
         let new: Vec<MonitoringPoint> =
             wanted.into_iter().filter(|point| !known.contains_key(*point)).cloned().collect();
         for id in gone {
             self.remove(id);
         }
+        let settings = [Place::Outside, Place::Inside].map(|place| self.settings_at(place, said));
+        let of = |place: Place| if place == Place::Outside { settings[0] } else { settings[1] };
+        for id in self.of.get(container).into_iter().flat_map(BTreeMap::values) {
+            if let Some(one) = self.all.get_mut(id) {
+                one.check.adjust(of(one.place));
+            }
+        }
         for point in new {
-            self.add(now, container, point, wish);
+            let settings = of(place(&point));
+            self.add(now, container, point, settings);
         }
     }
 
@@ -180,11 +184,11 @@ impl Checks {
         ids.filter_map(|id| self.all.get(id))
     }
 
-    fn add(&mut self, now: Time, container: &Name, point: MonitoringPoint, wish: Wish) {
+    fn add(&mut self, now: Time, container: &Name, point: MonitoringPoint, settings: Settings) {
         self.last += 1;
         let id = Id(self.last);
         let place = place(&point);
-        let check = Check::new(settings_at(self.settings, place).with(wish), self.chance.random(), now);
+        let check = Check::new(settings, self.chance.random(), now);
         let at = check.wake_at();
         self.of.entry(container.clone()).or_default().insert(point.clone(), id);
         self.all.insert(id, One { container: container.clone(), point, place, check, stage: Stage::Due(at) });
@@ -273,6 +277,19 @@ impl Checks {
         }
     }
 
+    fn settings_at(&self, place: Place, said: Option<Settings>) -> Settings {
+        let [outside, inside] = self.settings;
+        match (place, said) {
+            (Place::Outside, said) => said.unwrap_or(outside),
+            (Place::Inside, None) => inside,
+            (Place::Inside, Some(said)) => Settings {
+                interval: said.interval.max(inside.interval),
+                timeout: said.timeout.max(inside.timeout),
+                ..said
+            },
+        }
+    }
+
     const fn waiting_at(&mut self, place: Place) -> &mut VecDeque<Id> {
         let [outside, inside] = &mut self.waiting;
         match place {
@@ -306,13 +323,6 @@ const fn word(point: &MonitoringPoint) -> &'static str {
         MonitoringPoint::Exec(_) => "exec",
         MonitoringPoint::Unit(_) => "unit",
         MonitoringPoint::CloudInit => "cloud-init",
-    }
-}
-
-const fn settings_at([outside, inside]: [Settings; 2], place: Place) -> Settings {
-    match place {
-        Place::Outside => outside,
-        Place::Inside => inside,
     }
 }
 

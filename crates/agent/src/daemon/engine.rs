@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::net::IpAddr;
+use std::time::Duration;
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -10,7 +11,7 @@ use thiserror::Error;
 use tokio::sync::Notify;
 
 use crate::catalogue::{MonitoringPoint, Name};
-use crate::health::Wish;
+use crate::health::Settings;
 use crate::health::probe::Inside;
 
 /// An engine, as far as the agent needs it.
@@ -51,16 +52,24 @@ pub struct Announced {
     pub capabilities: BTreeSet<Name>,
     /// How its health is seen.
     pub monitor: Vec<MonitoringPoint>,
+    /// How that is looked at; as is usual here where it is not said.
+    pub check: Option<Settings>,
     /// The port that it listens on.
     pub port: Option<u16>,
-    /// How its checks shall behave.
-    pub check: Wish,
 }
 
 impl Announced {
-    /// Reads it from JSON: `{"capabilities": ["blog"], "monitor": [{"http": "/"}], "port": 8080}`. A way to see its health
-    /// that this agent does not know is left out, since another version may have written it.
+    /// Reads it from JSON: `{"capabilities": ["blog"], "monitor": [{"http": "/"}], "check": {"interval": 5, "timeout": 2,
+    /// "rise": 2, "fall": 3}, "port": 8080}`. A way to see its health that this agent does not know is left out, since
+    /// another version may have written it.
     pub fn parse(text: &str) -> Result<Self, serde_json::Error> {
+        #[derive(Deserialize)]
+        struct Check {
+            interval: u16,
+            timeout: u16,
+            rise: u32,
+            fall: u32,
+        }
         #[derive(Deserialize)]
         struct Wire {
             #[serde(default)]
@@ -68,13 +77,21 @@ impl Announced {
             #[serde(default)]
             monitor: Vec<Value>,
             #[serde(default)]
-            port: Option<u16>,
+            check: Option<Check>,
             #[serde(default)]
-            check: Wish,
+            port: Option<u16>,
         }
-        let Wire { capabilities, monitor, port, check } = serde_json::from_str(text)?;
+        let Wire { capabilities, monitor, check, port } = serde_json::from_str(text)?;
         let monitor = monitor.into_iter().filter_map(|point| serde_json::from_value(point).ok()).collect();
-        Ok(Self { capabilities, monitor, port, check })
+        // Whoever looked without a pause would do nothing else.
+        let seconds = |number: u16| Duration::from_secs(number.max(1).into());
+        let check = check.map(|Check { interval, timeout, rise, fall }| Settings {
+            interval: seconds(interval),
+            timeout: seconds(timeout),
+            rise,
+            fall,
+        });
+        Ok(Self { capabilities, monitor, check, port })
     }
 }
 
@@ -84,12 +101,14 @@ mod tests {
 
     #[test]
     fn what_the_file_announces_is_read_and_what_is_from_the_future_left_out() {
-        let text = r#"{"capabilities": ["blog"], "port": 8080, "more": 1, "monitor": [{"http": "/"}, {"tcp": 5432},
-            {"exec": ["true"]}, {"metrics": "/metrics"}, {"unit": "hugo.service"}, "cloud-init", {"smell": "good"}],
-            "check": {"interval": 10}}"#;
+        let text = r#"{"capabilities": ["blog"], "port": 8080, "more": 1,
+            "check": {"interval": 0, "timeout": 4, "rise": 1, "fall": 2, "more": 1}, "monitor": [{"http": "/"}, {"tcp": 5432},
+            {"exec": ["true"]}, {"metrics": "/metrics"}, {"unit": "hugo.service"}, "cloud-init", {"smell": "good"}]}"#;
         let announced = Announced::parse(text).unwrap();
         assert_eq!(announced.port, Some(8080));
-        assert_eq!(announced.check, Wish { interval: Some(10), ..Wish::default() });
+        let check = announced.check.unwrap();
+        assert_eq!((check.interval, check.timeout), (Duration::from_secs(1), Duration::from_secs(4)));
+        assert_eq!((check.rise, check.fall), (1, 2));
         assert_eq!(announced.monitor.len(), 6);
         assert_eq!(announced.monitor.last(), Some(&MonitoringPoint::CloudInit));
         assert_eq!(Announced::parse("{}").unwrap(), Announced::default());

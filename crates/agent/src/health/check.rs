@@ -42,34 +42,6 @@ impl Default for Settings {
     }
 }
 
-/// What a service asks of its checks; the rest is as usual.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize)]
-#[serde(default)]
-pub struct Wish {
-    /// [`Settings::interval`], in seconds.
-    pub interval: Option<u16>,
-    /// [`Settings::timeout`], in seconds.
-    pub timeout: Option<u16>,
-    /// [`Settings::rise`].
-    pub rise: Option<u16>,
-    /// [`Settings::fall`].
-    pub fall: Option<u16>,
-}
-
-impl Settings {
-    /// These, with what a service asks for in their place. Nothing is looked at more than once a second.
-    #[must_use]
-    pub fn with(self, wish: Wish) -> Self {
-        let seconds = |wish: Option<u16>, usual| wish.map_or(usual, |wish| Duration::from_secs(wish.max(1).into()));
-        Self {
-            interval: seconds(wish.interval, self.interval),
-            timeout: seconds(wish.timeout, self.timeout),
-            rise: wish.rise.map_or(self.rise, u32::from),
-            fall: wish.fall.map_or(self.fall, u32::from),
-        }
-    }
-}
-
 /// What came of a look.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Outcome {
@@ -123,14 +95,14 @@ impl Check {
         Self { settings, chance, health, looked: false, next, runs: 0, running: None, against: None }
     }
 
-    /// How it behaves.
-    pub const fn settings(&self) -> Settings {
-        self.settings
-    }
-
     /// How it is.
     pub const fn health(&self) -> &Health {
         &self.health
+    }
+
+    /// Behaves otherwise from the next look on.
+    pub const fn adjust(&mut self, settings: Settings) {
+        self.settings = settings;
     }
 
     /// Whether any look has ended, so that the health says something.

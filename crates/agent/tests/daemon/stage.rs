@@ -114,8 +114,8 @@ pub(crate) fn web(number: u8, monitor: &[MonitoringPoint]) -> Running {
         announced: Announced {
             capabilities: ["blog".into()].into(),
             monitor: monitor.to_vec(),
+            check: None,
             port: Some(8080),
-            ..Announced::default()
         },
     }
 }

@@ -72,7 +72,7 @@ mod tests {
             announce: Announce {
                 capabilities: vec!["blog".into()],
                 monitor: vec![MonitoringPoint::Http("/".into())],
-                check: Check { interval: Some(10), ..Check::default() },
+                check: Check::default(),
             },
         }
     }
@@ -99,7 +99,7 @@ mod tests {
     fn what_a_service_announces_can_be_read_back_from_its_profile() {
         let key = Key::new("blog", Kind::Profile, "lxd0/hugo");
         let announced: Value = serde_json::from_str(&profile(&key, &service("24.04")).config[ANNOUNCE_CONFIG]).unwrap();
-        let check = json!({"interval": 10});
+        let check = json!({"interval": 5, "timeout": 2, "rise": 2, "fall": 3});
         let expected = json!({"capabilities": ["blog"], "monitor": [{"http": "/"}], "check": check, "port": 8080});
         assert_eq!(announced, expected);
     }

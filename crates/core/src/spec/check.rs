@@ -176,10 +176,10 @@ fn service(
 
 fn check_settings(raw: raw::Check) -> Result<Check, Reported> {
     Ok(Check {
-        interval: optional(raw.interval)?,
-        timeout: optional(raw.timeout)?,
-        rise: optional(raw.rise)?,
-        fall: optional(raw.fall)?,
+        interval: given(raw.interval)?,
+        timeout: given(raw.timeout)?,
+        rise: given(raw.rise)?,
+        fall: given(raw.fall)?,
     })
 }
 

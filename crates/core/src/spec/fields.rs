@@ -221,10 +221,10 @@ static ANNOUNCE: &[Field] = &[
 ];
 
 static CHECK: &[Field] = &[
-    field("interval", Shape::Whole(1, MOST_SECONDS as u64), Optional, "Seconds between two looks."),
-    field("timeout", Shape::Whole(1, MOST_SECONDS as u64), Optional, "Seconds that a look may take."),
-    field("rise", Shape::Whole(1, MOST_LOOKS as u64), Optional, "How many good looks in a row end a bad state."),
-    field("fall", Shape::Whole(1, MOST_LOOKS as u64), Optional, "How many bad looks in a row end a good state."),
+    field("interval", Shape::Whole(1, MOST_SECONDS as u64), Default("5"), "Seconds between two looks."),
+    field("timeout", Shape::Whole(1, MOST_SECONDS as u64), Default("2"), "Seconds that a look may take."),
+    field("rise", Shape::Whole(1, MOST_LOOKS as u64), Default("2"), "How many good looks in a row end a bad state."),
+    field("fall", Shape::Whole(1, MOST_LOOKS as u64), Default("3"), "How many bad looks in a row end a good state."),
 ];
 
 pub(super) static MONITORING_POINT: &[Field] = &[

@@ -257,22 +257,23 @@ pub struct Announce {
     pub check: Check,
 }
 
-/// How the monitoring points of a service are looked at. What is left out is the agent's choice, which differs for looks
-/// from the host and inside of the container.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+/// How the monitoring points of a service are looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Check {
     /// Seconds from the beginning of one look to that of the next, more or less a tenth.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub interval: Option<u16>,
+    pub interval: u16,
     /// Seconds that a look may take; a longer one is critical.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub timeout: Option<u16>,
+    pub timeout: u16,
     /// How many good looks in a row end a bad state.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub rise: Option<u16>,
+    pub rise: u16,
     /// How many bad looks in a row end a good state.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub fall: Option<u16>,
+    pub fall: u16,
+}
+
+impl Default for Check {
+    fn default() -> Self {
+        Self { interval: 5, timeout: 2, rise: 2, fall: 3 }
+    }
 }
 
 /// One way to see whether a service is well.

@@ -21,7 +21,7 @@ fn good() -> Outcome {
 fn checks(containers: usize, points: &[MonitoringPoint]) -> (Checks, Time) {
     let mut checks = Checks::new(Settings::default(), Settings::default(), 1);
     for number in 0..containers {
-        checks.set(Time::ZERO, &name(&format!("web-{number}")), points, Wish::default());
+        checks.set(Time::ZERO, &name(&format!("web-{number}")), points, None);
     }
     (checks, Time::after(SECOND))
 }
@@ -38,8 +38,8 @@ fn looks(checks: &mut Checks) -> Vec<(Id, Run, Name)> {
 #[test]
 fn one_broken_container_holds_up_nobody() {
     let (mut checks, now) = checks(0, &[]);
-    checks.set(Time::ZERO, &name("broken"), &tcp(1..17), Wish::default());
-    checks.set(Time::ZERO, &name("well"), &tcp(80..82), Wish::default());
+    checks.set(Time::ZERO, &name("broken"), &tcp(1..17), None);
+    checks.set(Time::ZERO, &name("well"), &tcp(80..82), None);
     checks.tick(now);
     let begun = looks(&mut checks);
     let of = |container: &str| begun.iter().filter(|look| *look.2 == *container).count();
@@ -104,7 +104,7 @@ fn checks_that_stay_go_on_and_metrics_are_none() {
     checks.tick(now);
     let begun = looks(&mut checks);
     let points = [tcp(80..81), vec![MonitoringPoint::Metrics("/metrics".to_owned())]].concat();
-    checks.set(now, &name("web-0"), &points, Wish::default());
+    checks.set(now, &name("web-0"), &points, None);
     assert_eq!(checks.take_todo().len(), 1, "one look is dropped");
     for (id, run, _) in begun {
         checks.ended(now, id, run, good());
@@ -115,13 +115,31 @@ fn checks_that_stay_go_on_and_metrics_are_none() {
 }
 
 #[test]
-fn a_check_that_shall_look_more_often_begins_anew_and_the_others_go_on() {
-    let (mut checks, now) = checks(1, &tcp(80..81));
-    let before: Vec<Id> = checks.all.keys().copied().collect();
-    checks.set(now, &name("web-0"), &tcp(80..81), Wish::default());
-    assert_eq!(checks.all.keys().copied().collect::<Vec<_>>(), before);
-    let wish = Wish { interval: Some(1), fall: Some(1), ..Wish::default() };
-    checks.set(now, &name("web-0"), &tcp(80..81), wish);
-    let settings: Vec<Settings> = checks.all.values().map(|one| one.check.settings()).collect();
-    assert_eq!(settings, [Settings { interval: Duration::from_secs(1), fall: 1, ..Settings::default() }]);
+fn a_service_says_how_often_it_is_looked_at_and_the_engine_is_spared() {
+    let (outside, inside) = (Settings::default(), Settings { interval: 15 * SECOND, ..Settings::default() });
+    let mut checks = Checks::new(outside, inside, 1);
+    let points = [MonitoringPoint::CloudInit, MonitoringPoint::Tcp(80)];
+    let said = |seconds: u32| Some(Settings { interval: seconds * SECOND, rise: 1, ..Settings::default() });
+    // How often each is begun in a minute and a half.
+    let count = |checks: &mut Checks, from: u64| {
+        let mut begun = [0, 0];
+        for second in from..from + 90 {
+            let now = Time::after(Duration::from_secs(second));
+            checks.tick(now);
+            for todo in checks.take_todo() {
+                let Do::Look { id, run, point, .. } = todo else { continue };
+                begun[place(&point) as usize] += 1;
+                checks.ended(now, id, run, good());
+            }
+        }
+        begun
+    };
+    checks.set(Time::ZERO, &name("web-0"), &points, said(5));
+    let [paths, commands] = count(&mut checks, 0);
+    assert!((14..=20).contains(&paths) && (5..=7).contains(&commands), "{paths} {commands}");
+    // Another wish counts from the next look on, and nothing of what was seen is forgotten.
+    checks.set(Time::after(90 * SECOND), &name("web-0"), &points, said(30));
+    assert_eq!(checks.health("web-0").state, State::Passing);
+    let [paths, commands] = count(&mut checks, 90);
+    assert!(paths <= 5 && commands <= 5, "{paths} {commands}");
 }

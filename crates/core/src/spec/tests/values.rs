@@ -53,7 +53,7 @@ agent: {install: false, ring_from: [198.51.100.0/24]}
     let (exec, unit) = (vec!["check".to_owned(), "-v".to_owned()], "hugo.service".to_owned());
     let inside = [MonitoringPoint::Exec(exec), MonitoringPoint::Unit(unit), MonitoringPoint::CloudInit];
     assert_eq!(hugo.announce.monitor[3..], inside);
-    assert_eq!(hugo.announce.check, Check { interval: Some(10), timeout: Some(3), rise: Some(1), fall: Some(5) });
+    assert_eq!(hugo.announce.check, Check { interval: 10, timeout: 3, rise: 1, fall: 5 });
     assert_eq!(stack.agent.install, Install::No);
     assert_eq!(stack.agent.ring_from, ["198.51.100.0/24".parse().unwrap()]);
     assert_eq!(stack.balancers["web"].monitor_path.as_deref(), Some("/healthz"));

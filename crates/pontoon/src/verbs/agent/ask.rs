@@ -18,7 +18,7 @@ const LINE_MAX: usize = 1024 * 1024;
 
 pub(super) async fn members(asked: &Asked, output: &Output) -> Result<Exit, Failure> {
     let answer = get(asked, "/v1/members").await?;
-    tell("members", answer, output, |answer| told::members(answer));
+    tell("members", answer, output, told::members);
     Ok(Exit::Done)
 }
 

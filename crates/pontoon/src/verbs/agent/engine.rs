@@ -15,15 +15,13 @@ use pontoon_agent::health::Outcome;
 use pontoon_agent::health::probe::{Inside, Look};
 use pontoon_cloud::lxd::{Client, EventKind, EventType, Instance, LxdError, UnixSocket};
 use pontoon_cloud::site::chain;
+use pontoon_core::key::{Key, Kind};
+use pontoon_core::render::{ADDRESS_CONFIG as ADDRESS, ANNOUNCE_CONFIG as ANNOUNCE, KEY_CONFIG as KEY};
 use tokio::sync::Notify;
 use tokio::time::sleep;
 
 use super::look::Looks;
 
-/// What an instance of the stack carries in its configuration.
-const KEY: &str = "user.pontoon.key";
-const ADDRESS: &str = "user.pontoon.address";
-const ANNOUNCE: &str = "user.pontoon.announce";
 /// The engine's own number of an instance.
 const UUID: &str = "volatile.uuid";
 /// The status of one that runs.
@@ -37,17 +35,16 @@ const IDLE_EVENTS: [&str; 4] = ["instance-exec", "instance-log", "instance-file"
 /// The engine behind the first of its sockets that is there.
 pub(super) struct Lxd {
     client: Client,
-    prefix: String,
+    stack: String,
     looks: Looks,
     /// What was wrong with an instance when it was looked at last: it is said once, and not at each look.
     complaints: Mutex<BTreeMap<String, String>>,
 }
 
 impl Lxd {
-    pub(super) fn new(stack: &str, sockets: Vec<PathBuf>) -> Self {
+    pub(super) fn new(stack: String, sockets: Vec<PathBuf>) -> Self {
         let client = Client::new(UnixSocket::first_of(sockets));
-        let prefix = format!("pontoon:{stack}:container/");
-        Self { looks: Looks::new(client.clone()), client, prefix, complaints: Mutex::default() }
+        Self { looks: Looks::new(client.clone()), client, stack, complaints: Mutex::default() }
     }
 
     /// What runs of the stack; what is odd about it is said where it is new.
@@ -55,9 +52,9 @@ impl Lxd {
         let mut complaints = BTreeMap::new();
         let mut containers = BTreeMap::new();
         for instance in instances.into_iter().filter(|instance| instance.status_code == RUNNING) {
-            let key = instance.expanded_config.get(KEY).and_then(|key| key.strip_prefix(&self.prefix));
-            // A copy of a container has its key, and is somebody's own.
-            if key != Some(&instance.name) {
+            // A copy that somebody made of a container has its key and another name.
+            let key = Key::new(&self.stack, Kind::Container, &instance.name).to_string();
+            if instance.expanded_config.get(KEY) != Some(&key) {
                 continue;
             }
             match running(&instance) {
@@ -157,7 +154,7 @@ mod tests {
 
     #[test]
     fn containers_of_the_stack_that_run_are_known_with_what_their_service_announces() {
-        let engine = Lxd::new("blog", Vec::new());
+        let engine = Lxd::new("blog".to_owned(), Vec::new());
         let key = (KEY, "pontoon:blog:container/hugo-0");
         let address = (ADDRESS, "192.168.0.100");
         let announce = (ANNOUNCE, r#"{"capabilities": ["blog"], "monitor": [{"http": "/"}], "port": 8080}"#);

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use pontoon_agent::catalogue::{HostState, View};
+use pontoon_agent::catalogue::{HostState, Instance, View};
 use pontoon_agent::daemon::notify::{Notifier, State, VARIABLE};
 use pontoon_agent::daemon::{self, Daemon, Pace, Settings};
 use pontoon_ring::driver::End;
@@ -41,7 +41,7 @@ pub(super) async fn run(arguments: &Run, output: &Output) -> Result<Exit, Failur
     let settings = Settings::read(&arguments.config)
         .await
         .map_err(|error| Failure::of(&error).hint(error.hint()).exit(Exit::File))?;
-    let engine = Lxd::new(&settings.stack, settings.engine_sockets.clone());
+    let engine = Lxd::new(settings.stack.clone(), settings.engine_sockets.clone());
     let host = settings.host.clone();
     let starting = daemon::start(settings, engine, Pace::default());
     let mut daemon = tokio::select! {
@@ -134,7 +134,7 @@ fn ended(outcome: &str, output: &Output) -> Exit {
 
 fn summary(view: &View) -> String {
     let alive = view.hosts.values().filter(|host| host.state == HostState::Alive).count();
-    let serve = view.instances().filter(|instance| instance.serves()).count();
+    let serve = view.instances().filter(Instance::serves).count();
     format!("{alive} of {} hosts answer; {serve} of {} containers serve", view.hosts.len(), view.instances().count())
 }
 

@@ -29,9 +29,10 @@ mod verbs;
 use std::process::ExitCode;
 
 use clap::Parser as _;
-use cli::Cli;
+use cli::{Cli, Verb};
 use exit::Failure;
 use show::Output;
+use tokio::runtime::{Builder, Runtime};
 
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
@@ -40,9 +41,7 @@ fn main() -> ExitCode {
     };
     let output = Output::new(cli.global.json, cli.global.color);
     log::begin(&cli, &output);
-    // TLS has one provider in this program. That there is one already is as good.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let ended = tokio::runtime::Runtime::new()
+    let ended = runtime(&cli.verb)
         .map_err(|error| Failure::new("cannot start the threads that requests run on").caused_by(&error))
         .and_then(|runtime| runtime.block_on(verbs::run(cli.verb, &output)));
     match ended {
@@ -53,4 +52,15 @@ fn main() -> ExitCode {
         }
     }
     .into()
+}
+
+/// Who changes a cloud does many things at once, on as many threads as there are processors, and speaks TLS. A member of
+/// a ring does one thing after the other, and is on a machine for ever: it gets one thread, and the memory of one.
+fn runtime(verb: &Verb) -> std::io::Result<Runtime> {
+    if let Verb::Ring(_) = verb {
+        return Builder::new_current_thread().enable_all().build();
+    }
+    // TLS has one provider in this program. That there is one already is as good.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    Runtime::new()
 }

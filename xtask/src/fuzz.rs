@@ -25,18 +25,24 @@ struct Target {
     skipped: usize,
     /// The bytes by which the target chooses what to expect, each once before every seed.
     choices: &'static [u8],
+    /// What it begins with beside or in place of them.
+    text: &'static str,
 }
 
+/// A line of each kind. Chance alone has not found an address in one within ten minutes.
+const SNAPSHOT: &str = "alive: n1 127.0.0.1:7946\nalive: n 2 [fe80::1]:9\nclock: 7\nevent-clock: 9\nquery-clock: 1\n\
+                        not-alive: n1\ncoordinate: {}\nleave\nalive: n3 192.0.2.7:7946\n#\n";
+
 const TARGETS: [Target; 7] = [
-    Target { name: "packet", sorts: &["datagram"], skipped: 0, choices: &[] },
-    Target { name: "stream", sorts: &["request", "reply"], skipped: 0, choices: &[0x04, 0xf5] },
+    Target { name: "packet", sorts: &["datagram"], skipped: 0, choices: &[], text: "" },
+    Target { name: "stream", sorts: &["request", "reply"], skipped: 0, choices: &[0x04, 0xf5], text: "" },
     // Behind a checksum and the kind of a user message.
-    Target { name: "serf", sorts: &["datagram"], skipped: 6, choices: &[] },
+    Target { name: "serf", sorts: &["datagram"], skipped: 6, choices: &[], text: "" },
     // Behind the head of an ack.
-    Target { name: "tags", sorts: &["datagram"], skipped: 13, choices: &[] },
-    Target { name: "snapshot", sorts: &[], skipped: 0, choices: &[0, 1] },
-    Target { name: "request", sorts: &["rpc-request"], skipped: 0, choices: &[] },
-    Target { name: "reply", sorts: &["rpc-reply"], skipped: 0, choices: &[0, 1, 2, 3, 4, 5, 6, 7, 8] },
+    Target { name: "tags", sorts: &["datagram"], skipped: 13, choices: &[], text: "" },
+    Target { name: "snapshot", sorts: &[], skipped: 0, choices: &[0, 1], text: SNAPSHOT },
+    Target { name: "request", sorts: &["rpc-request"], skipped: 0, choices: &[], text: "" },
+    Target { name: "reply", sorts: &["rpc-reply"], skipped: 0, choices: &[0, 1, 2, 3, 4, 5, 6, 7, 8], text: "" },
 ];
 
 /// What cargo-fuzz gives the compiler: coverage that libFuzzer sees, and checks of memory.
@@ -145,19 +151,25 @@ fn parse(arguments: &[String]) -> Result<(u64, Vec<String>), String> {
 fn seed(root: &Path, corpus: &Path, target: &Target) -> Result<(), String> {
     let cannot = |what: &Path, error: std::io::Error| format!("cannot write `{}`: {error}", what.display());
     fs::create_dir_all(corpus).map_err(|error| cannot(corpus, error))?;
+    let mut seeds = Vec::new();
+    if !target.text.is_empty() {
+        seeds.push(("text".to_owned(), target.text.as_bytes().to_vec()));
+    }
     for recording in ["plain.txt", "encrypted.txt"] {
         let path = root.join("crates/ring/captures").join(recording);
         let text = fs::read_to_string(&path).map_err(|error| format!("cannot read `{}`: {error}", path.display()))?;
         for (number, line) in text.lines().enumerate() {
             let Some((_, hex)) = line.split_once(' ').filter(|(sort, _)| target.sorts.contains(sort)) else { continue };
-            let seed = bytes(hex);
-            let seed = seed.get(target.skipped..).unwrap_or_default();
-            let chosen = target.choices.iter().map(|choice| [&[*choice], seed].concat());
-            let all = if target.choices.is_empty() { vec![seed.to_vec()] } else { chosen.collect() };
-            for (choice, seed) in all.iter().enumerate() {
-                let file = corpus.join(format!("{recording}-{number}-{choice}"));
-                fs::write(&file, seed).map_err(|error| cannot(&file, error))?;
-            }
+            let seed = bytes(hex).get(target.skipped..).unwrap_or_default().to_vec();
+            seeds.push((format!("{recording}-{number}"), seed));
+        }
+    }
+    for (name, seed) in seeds {
+        let chosen = target.choices.iter().map(|choice| [&[*choice], &seed[..]].concat());
+        let all = if target.choices.is_empty() { vec![seed.clone()] } else { chosen.collect() };
+        for (choice, seed) in all.iter().enumerate() {
+            let file = corpus.join(format!("{name}-{choice}"));
+            fs::write(&file, seed).map_err(|error| cannot(&file, error))?;
         }
     }
     Ok(())

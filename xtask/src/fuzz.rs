@@ -6,10 +6,10 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use crate::checkout;
-use crate::command::{self, is_there};
+use crate::command::{self, Stream, is_there};
 
 const DIRECTORY: &str = "crates/ring/fuzz";
 
@@ -25,18 +25,24 @@ struct Target {
     skipped: usize,
     /// The bytes by which the target chooses what to expect, each once before every seed.
     choices: &'static [u8],
+    /// What it begins with beside or in place of them.
+    text: &'static str,
 }
 
+/// A line of each kind. Chance alone has not found an address in one within ten minutes.
+const SNAPSHOT: &str = "alive: n1 127.0.0.1:7946\nalive: n 2 [fe80::1]:9\nclock: 7\nevent-clock: 9\nquery-clock: 1\n\
+                        not-alive: n1\ncoordinate: {}\nleave\nalive: n3 192.0.2.7:7946\n#\n";
+
 const TARGETS: [Target; 7] = [
-    Target { name: "packet", sorts: &["datagram"], skipped: 0, choices: &[] },
-    Target { name: "stream", sorts: &["request", "reply"], skipped: 0, choices: &[0x04, 0xf5] },
+    Target { name: "packet", sorts: &["datagram"], skipped: 0, choices: &[], text: "" },
+    Target { name: "stream", sorts: &["request", "reply"], skipped: 0, choices: &[0x04, 0xf5], text: "" },
     // Behind a checksum and the kind of a user message.
-    Target { name: "serf", sorts: &["datagram"], skipped: 6, choices: &[] },
+    Target { name: "serf", sorts: &["datagram"], skipped: 6, choices: &[], text: "" },
     // Behind the head of an ack.
-    Target { name: "tags", sorts: &["datagram"], skipped: 13, choices: &[] },
-    Target { name: "snapshot", sorts: &[], skipped: 0, choices: &[0, 1] },
-    Target { name: "request", sorts: &["rpc-request"], skipped: 0, choices: &[] },
-    Target { name: "reply", sorts: &["rpc-reply"], skipped: 0, choices: &[0, 1, 2, 3, 4, 5, 6, 7, 8] },
+    Target { name: "tags", sorts: &["datagram"], skipped: 13, choices: &[], text: "" },
+    Target { name: "snapshot", sorts: &[], skipped: 0, choices: &[0, 1], text: SNAPSHOT },
+    Target { name: "request", sorts: &["rpc-request"], skipped: 0, choices: &[], text: "" },
+    Target { name: "reply", sorts: &["rpc-reply"], skipped: 0, choices: &[0, 1, 2, 3, 4, 5, 6, 7, 8], text: "" },
 ];
 
 /// What cargo-fuzz gives the compiler: coverage that libFuzzer sees, and checks of memory.
@@ -71,28 +77,53 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), String> {
             .env("RUSTFLAGS", FLAGS.join(" "))
             .current_dir(root.join(DIRECTORY)),
     )?;
-    let mut failed = Vec::new();
+    let (mut lines, mut failed) = (Vec::new(), Vec::new());
     for target in &chosen {
         let name = target.name;
         let corpus = root.join(WORK).join("corpus").join(name);
         seed(&root, &corpus, target)?;
         let findings = root.join(WORK).join("findings");
         fs::create_dir_all(&findings).map_err(|error| format!("cannot make `{}`: {error}", findings.display()))?;
-        let ran = command::run(
-            Command::new(root.join(WORK).join(&host).join("release").join(name))
+        let program = root.join(WORK).join(&host).join("release").join(name);
+        let mut run = 0;
+        let ran = command::run_and_hear(
+            Command::new(&program)
                 .arg(&corpus)
                 .arg(format!("-max_total_time={}", minutes * 60))
                 .arg(format!("-artifact_prefix={}/{name}-", findings.display()))
-                .args(["-rss_limit_mb=2048", "-timeout=60", "-print_final_stats=1", "-verbosity=0"]),
+                .args(["-rss_limit_mb=2048", "-timeout=60"])
+                .args(["-print_final_stats=1", "-print_funcs=0", "-verbosity=0"]),
+            Stream::Error,
+            |line| run = executed(line).unwrap_or(run),
         );
         if let Err(message) = ran {
             eprintln!("{name}: {message}");
             failed.push(name);
         }
+        let edges = coverage(&program, &corpus).map_or_else(|| "unknown".to_owned(), |edges| edges.to_string());
+        lines.push(format!("{name:<10} {run:>14} {edges:>10}"));
     }
-    let all: Vec<&str> = chosen.iter().map(|target| target.name).collect();
-    println!("\nfuzzed for {minutes} minutes each: {}", all.join(", "));
+    println!("\n{:<10} {:>14} {:>10}   in {minutes} minutes each", "target", "inputs", "edges");
+    println!("{}", lines.join("\n"));
     if failed.is_empty() { Ok(()) } else { Err(format!("what breaks {} lies in {WORK}/findings", failed.join(", "))) }
+}
+
+/// How many inputs a target was given, where libFuzzer says so.
+fn executed(line: &str) -> Option<u64> {
+    line.strip_prefix("stat::number_of_executed_units:")?.trim().parse().ok()
+}
+
+/// How many edges of the program, its dependencies and the standard library among it, all that was found runs over.
+fn coverage(program: &Path, corpus: &Path) -> Option<u64> {
+    let mut command = Command::new(program);
+    let ended = command.arg(corpus).arg("-runs=0").stdout(Stdio::null()).output().ok()?;
+    edges(&String::from_utf8_lossy(&ended.stderr))
+}
+
+fn edges(said: &str) -> Option<u64> {
+    let mut words = said.lines().find(|line| line.contains("INITED"))?.split_whitespace();
+    words.find(|word| *word == "cov:")?;
+    words.next()?.parse().ok()
 }
 
 fn parse(arguments: &[String]) -> Result<(u64, Vec<String>), String> {
@@ -120,19 +151,25 @@ fn parse(arguments: &[String]) -> Result<(u64, Vec<String>), String> {
 fn seed(root: &Path, corpus: &Path, target: &Target) -> Result<(), String> {
     let cannot = |what: &Path, error: std::io::Error| format!("cannot write `{}`: {error}", what.display());
     fs::create_dir_all(corpus).map_err(|error| cannot(corpus, error))?;
+    let mut seeds = Vec::new();
+    if !target.text.is_empty() {
+        seeds.push(("text".to_owned(), target.text.as_bytes().to_vec()));
+    }
     for recording in ["plain.txt", "encrypted.txt"] {
         let path = root.join("crates/ring/captures").join(recording);
         let text = fs::read_to_string(&path).map_err(|error| format!("cannot read `{}`: {error}", path.display()))?;
         for (number, line) in text.lines().enumerate() {
             let Some((_, hex)) = line.split_once(' ').filter(|(sort, _)| target.sorts.contains(sort)) else { continue };
-            let seed = bytes(hex);
-            let seed = seed.get(target.skipped..).unwrap_or_default();
-            let chosen = target.choices.iter().map(|choice| [&[*choice], seed].concat());
-            let all = if target.choices.is_empty() { vec![seed.to_vec()] } else { chosen.collect() };
-            for (choice, seed) in all.iter().enumerate() {
-                let file = corpus.join(format!("{recording}-{number}-{choice}"));
-                fs::write(&file, seed).map_err(|error| cannot(&file, error))?;
-            }
+            let seed = bytes(hex).get(target.skipped..).unwrap_or_default().to_vec();
+            seeds.push((format!("{recording}-{number}"), seed));
+        }
+    }
+    for (name, seed) in seeds {
+        let chosen = target.choices.iter().map(|choice| [&[*choice], &seed[..]].concat());
+        let all = if target.choices.is_empty() { vec![seed.clone()] } else { chosen.collect() };
+        for (choice, seed) in all.iter().enumerate() {
+            let file = corpus.join(format!("{name}-{choice}"));
+            fs::write(&file, seed).map_err(|error| cannot(&file, error))?;
         }
     }
     Ok(())
@@ -168,6 +205,15 @@ mod tests {
         assert!(parse(&words(&["--minutes"])).is_err());
         assert!(parse(&words(&["--minutes", "0"])).is_err());
         assert!(parse(&words(&["weather"])).is_err_and(|message| message.contains("packet, stream")));
+    }
+
+    #[test]
+    fn what_libfuzzer_counts_is_read_from_what_it_prints() {
+        assert_eq!(executed("stat::number_of_executed_units: 16386171"), Some(16_386_171));
+        assert_eq!(executed("stat::average_exec_per_sec:     27264"), None);
+        let said = "INFO: seed corpus: files: 3\n#4\tINITED cov: 512 ft: 901 corp: 3/45b exec/s: 0 rss: 38Mb\n#4\tDONE";
+        assert_eq!(edges(said), Some(512));
+        assert_eq!(edges("Segmentation fault"), None);
     }
 
     #[test]

@@ -80,6 +80,7 @@ async fn measure(program: Program) -> Figures {
         let newcomer = MEMBERS + 1 + round;
         note(&mut figures, "s  until all know a new member", ring.join(newcomer).await);
         note(&mut figures, "s  until all know that it was killed", ring.kill(newcomer).await);
+        note(&mut figures, "load average of the machine", load());
     }
     figures
 }
@@ -92,7 +93,12 @@ async fn at_rest(ring: &Ring, figures: &mut Figures) {
     let for_each = 1.0 / f64::from(MEMBERS) / AT_REST.as_secs_f64();
     note(figures, "ms of processor per second and member", busy * 1000.0 * for_each);
     note(figures, "bytes sent per second and member", sent * for_each);
-    for (name, field) in [("MB resident per member", "Rss:"), ("MB of it not shared per member", "Anonymous:")] {
+    let fields = [
+        ("MB resident per member", "Rss:"),
+        ("MB per member, shared pages divided", "Pss:"),
+        ("MB per member that is not shared", "Anonymous:"),
+    ];
+    for (name, field) in fields {
         note(figures, name, ring.memory(field) / f64::from(MEMBERS));
     }
 }
@@ -287,6 +293,12 @@ fn bytes_sent() -> f64 {
     let devices = std::fs::read_to_string("/proc/net/dev").unwrap();
     let line = devices.lines().find(|line| line.trim_start().starts_with("lo:")).unwrap();
     line.split_whitespace().nth(9).unwrap().parse().unwrap()
+}
+
+/// How many processes wanted to run in the last minute, other people's among them: what the times are worth.
+fn load() -> f64 {
+    let averages = std::fs::read_to_string("/proc/loadavg").unwrap();
+    averages.split_whitespace().next().unwrap().parse().unwrap()
 }
 
 fn median(values: &[f64]) -> f64 {

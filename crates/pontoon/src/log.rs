@@ -18,13 +18,14 @@ use crate::show::Output;
 pub(crate) fn begin(cli: &Cli, output: &Output) {
     let serves = matches!(cli.verb, Verb::Agent(Agent::Run(_)));
     let asked = match (cli.global.verbose, serves) {
-        (0, false) => "off",
-        (0, true) => "info",
-        (1, _) => "info,pontoon=debug,pontoon_cloud=debug,pontoon_agent=debug",
-        _ => "debug,pontoon=trace,pontoon_cloud=trace,pontoon_agent=trace",
+        (0, false) => None,
+        (0, true) => Some("info"),
+        (1, _) => Some("info,pontoon=debug,pontoon_cloud=debug,pontoon_agent=debug"),
+        _ => Some("debug,pontoon=trace,pontoon_cloud=trace,pontoon_agent=trace"),
     };
     let set = std::env::var("PONTOON_LOG").ok().filter(|filters| !filters.is_empty());
-    let filter = set.and_then(|filters| EnvFilter::try_new(filters).ok()).unwrap_or_else(|| EnvFilter::new(asked));
+    let set = set.and_then(|filters| EnvFilter::try_new(filters).ok());
+    let Some(filter) = set.or_else(|| asked.map(EnvFilter::new)) else { return };
     let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     // systemd sets this where standard error is the journal (systemd.exec(5)).
     if serves && std::env::var_os("JOURNAL_STREAM").is_some() {

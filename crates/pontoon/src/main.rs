@@ -34,6 +34,7 @@ use tokio::runtime::{Builder, Runtime};
 use cli::{Cli, Verb};
 use exit::Failure;
 use show::Output;
+use tokio::runtime::{Builder, Runtime};
 
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
@@ -42,9 +43,7 @@ fn main() -> ExitCode {
     };
     let output = Output::new(cli.global.json, cli.global.color);
     log::begin(&cli, &output);
-    // TLS has one provider in this program. That there is one already is as good.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let ended = threads(&cli.verb)
+    let ended = runtime(&cli.verb)
         .map_err(|error| Failure::new("cannot start the threads that requests run on").caused_by(&error))
         .and_then(|runtime| runtime.block_on(verbs::run(cli.verb, &output)));
     match ended {
@@ -57,14 +56,22 @@ fn main() -> ExitCode {
     .into()
 }
 
-/// The threads that everything runs on. The agent is a guest on its host: it has few, however many processors there are.
-fn threads(verb: &Verb) -> std::io::Result<Runtime> {
+/// Who changes a cloud does many things at once, on as many threads as there are processors, and speaks TLS. A member of
+/// a ring does one thing after the other, and is on a machine for ever: it gets one thread, and the memory of one. The
+/// agent is a guest on its host: it has few, however many processors there are.
+fn runtime(verb: &Verb) -> std::io::Result<Runtime> {
     const WORKERS_MAX: usize = 4;
     const BLOCKING_MAX: usize = 16;
-    let mut builder = Builder::new_multi_thread();
-    if matches!(verb, Verb::Agent(cli::agent::Agent::Run(_))) {
-        let processors = std::thread::available_parallelism().map_or(1, usize::from);
-        builder.worker_threads(processors.min(WORKERS_MAX)).max_blocking_threads(BLOCKING_MAX);
+    match verb {
+        Verb::Ring(_) => return Builder::new_current_thread().enable_all().build(),
+        Verb::Agent(cli::agent::Agent::Run(_)) => {
+            let workers = std::thread::available_parallelism().map_or(1, usize::from).min(WORKERS_MAX);
+            let mut builder = Builder::new_multi_thread();
+            return builder.worker_threads(workers).max_blocking_threads(BLOCKING_MAX).enable_all().build();
+        }
+        _ => {}
     }
-    builder.enable_all().build()
+    // TLS has one provider in this program. That there is one already is as good.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    Runtime::new()
 }

@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
+use pontoon_ring::rpc::{Client, Request};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -210,6 +211,29 @@ fn an_agent_that_is_terminated_says_nothing_and_finds_its_ring_again() {
     one.hears("member-failed", |event| event["members"][0]["name"] == "p2");
     let _two = Agent::ours(2, &["--snapshot", snapshot]);
     one.hears("member-join", |event| event["members"][0]["name"] == "p2");
+}
+
+#[test]
+fn an_agent_whose_output_nobody_reads_goes_on() {
+    let process = Command::new(env!("CARGO_BIN_EXE_pontoon"))
+        .args(["ring", "agent", "--json", "--name", "p1", "--bind", &member(1), "--rpc", &rpc(1)])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // It holds the reading end of the pipe.
+    let _one = Agent { process, lines: channel().1 };
+    until("the agent answers", || ring(1, &["members"]).status.success());
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let flood = async {
+        let mut client = Client::connect(rpc(1).parse().unwrap(), None).await.unwrap();
+        // More than a pipe and the waiting events take.
+        for number in 0..3000 {
+            let event = Request::Event { name: number.to_string(), payload: vec![7; 450].into(), coalesce: false };
+            client.call(event).await.unwrap();
+        }
+    };
+    runtime.block_on(async { tokio::time::timeout(PATIENCE, flood).await }).expect("the agent goes on answering");
+    assert!(text(&ring(1, &["members"])).starts_with("p1  "));
 }
 
 #[test]

@@ -3,7 +3,8 @@
 //! Times are virtual and the same on each machine, as all of it follows from the seeds; only the last column, how long
 //! the simulation took, is of this one. Three ways of detection are compared: plain SWIM, which is our own code with
 //! everything of Lifeguard switched off, Lifeguard as memberlist has it, and ours. `-- loss` after the command runs one
-//! part alone: `slow`, `detection`, `loss`, `joining`, `sizes`. The ring of 10,000 needs six gigabytes.
+//! part alone: `slow`, `detection`, `loss`, `joining`, `gossip`,
+//! `sizes`. The ring of 10,000 needs six gigabytes.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs, reason = "a benchmark may end at once")]
 
@@ -18,6 +19,8 @@ type Ring = Simulation<Swim<Talk>>;
 const SECOND: Duration = Duration::from_secs(1);
 const SEEDS: u64 = 5;
 const LOSS_SEEDS: u64 = 3;
+/// How many are said to count those that miss somebody.
+const EVENTS: u64 = 1000;
 const WAYS: [(&str, Detection); 3] =
     [("plain SWIM", Detection::Swim), ("Lifeguard", Detection::Lifeguard), ("ours", Detection::Careful)];
 
@@ -26,8 +29,14 @@ fn main() {
     if !std::env::args().any(|argument| argument == "--bench") {
         return;
     }
-    let parts: [(&str, fn()); 5] =
-        [("slow", slow_members), ("detection", detection), ("loss", loss), ("joining", joining), ("sizes", sizes)];
+    let parts: [(&str, fn()); 6] = [
+        ("slow", slow_members),
+        ("detection", detection),
+        ("loss", loss),
+        ("joining", joining),
+        ("gossip", gossip),
+        ("sizes", sizes),
+    ];
     let chosen: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
     for (_, part) in parts.iter().filter(|(name, _)| chosen.is_empty() || chosen.iter().any(|other| other == name)) {
         part();
@@ -136,6 +145,29 @@ fn joining() {
     }
 }
 
+/// How often gossip alone misses somebody, and what an event costs: what is sent beyond that of a quiet ring.
+fn gossip() {
+    println!("\n1,000 events: how many missed somebody for three seconds, and what each cost");
+    println!("{:<12} {:>14} {:>14} {:>20} {:>9}", "members", "at no loss", "at 2 % loss", "bytes per member", "took");
+    for members in [3, 5, 9, 20, 50, 99, 200] {
+        let began = Instant::now();
+        let (mut quiet, mut telling) = (0, 0);
+        let missed = [0.0, 0.02].map(|loss| {
+            let mut ring = ring(1, members, Network::losing(loss), |_| {});
+            let mut missed = 0;
+            for (number, by) in (0..EVENTS).zip((0..members).cycle()) {
+                quiet += bytes_in_three_seconds(&mut ring);
+                ring.announce(by, number);
+                telling += bytes_in_three_seconds(&mut ring);
+                missed += u32::from(ring.running().any(|other| !ring.machine(other).unwrap().has_heard(number)));
+            }
+            missed
+        });
+        let each = telling.saturating_sub(quiet) / (2 * EVENTS * members as u64);
+        println!("{members:<12} {:>14} {:>14} {each:>20} {:>9}", missed[0], missed[1], seconds(began.elapsed()));
+    }
+}
+
 /// Rings that have been there for long, at 1 % loss.
 fn sizes() {
     println!("\nrings of all sizes at 1 % loss: an event and a crash until all know, traffic at rest");
@@ -160,6 +192,12 @@ fn sizes() {
             seconds(began.elapsed())
         );
     }
+}
+
+fn bytes_in_three_seconds(ring: &mut Ring) -> u64 {
+    let before = ring.traffic().bytes;
+    ring.run_for(3 * SECOND);
+    ring.traffic().bytes - before
 }
 
 /// Crashes a member, and waits until nobody counts it among the living.

@@ -63,10 +63,12 @@ pub fn tags(bytes: &[u8]) {
     }
 }
 
-/// A snapshot file.
+/// A snapshot file. What is understood is the same when it is written and read again.
 pub fn snapshot(bytes: &[u8]) {
     let Some((choice, bytes)) = bytes.split_first() else { return };
-    let _ = Snapshot::read(bytes, if choice & 1 == 0 { AfterLeave::StayAway } else { AfterLeave::Rejoin });
+    let after_leave = if choice & 1 == 0 { AfterLeave::StayAway } else { AfterLeave::Rejoin };
+    let read = Snapshot::read(bytes, after_leave);
+    assert_eq!(Snapshot::read(read.text().as_bytes(), after_leave), read);
 }
 
 /// What a client asks. A request is whole or it is not, whatever follows it.

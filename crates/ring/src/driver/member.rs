@@ -96,7 +96,8 @@ impl Member {
 
     /// Runs until it ends, and frees everything that it holds.
     pub(super) async fn run(mut self) -> End {
-        let mut datagram = vec![0; DATAGRAM_MAX];
+        // Its pages are touched only as far as datagrams ever go.
+        let mut datagram = Vec::with_capacity(DATAGRAM_MAX);
         loop {
             self.do_what_is_wanted().await;
             if let Some(end) = self.end {
@@ -145,11 +146,12 @@ impl Member {
     }
 
     /// Hands in all datagrams that have come, up to a bound.
-    fn take_datagrams(&mut self, buffer: &mut [u8]) {
+    fn take_datagrams(&mut self, buffer: &mut Vec<u8>) {
         for _ in 0..DATAGRAMS_AT_ONCE {
-            match self.sockets.datagrams.try_recv_from(buffer) {
-                Ok((length, from)) => {
-                    let bytes = Bytes::copy_from_slice(buffer.get(..length).unwrap_or_default());
+            buffer.clear();
+            match self.sockets.datagrams.try_recv_buf_from(buffer) {
+                Ok((_, from)) => {
+                    let bytes = Bytes::copy_from_slice(buffer);
                     let now = self.now();
                     self.serf.handle(now, Input::Datagram { from, bytes });
                 }

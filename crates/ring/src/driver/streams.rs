@@ -166,17 +166,18 @@ impl Shared {
         direction: Direction,
     ) -> Result<(StreamMessage, Held), ReadError> {
         let mut decoder = Decoder::new(direction);
-        let mut chunk = vec![0; CHUNK];
+        let mut chunk = Vec::with_capacity(CHUNK);
         let mut held = Held::default();
         let mut received = 0;
         loop {
-            let length = stream.read(&mut chunk).await?;
+            chunk.clear();
+            let length = stream.read_buf(&mut chunk).await?;
             if length == 0 {
                 return Err(if decoder.is_untouched() { ReadError::Untouched } else { ReadError::Cut });
             }
             received += length;
             self.hold(&mut held, received)?;
-            if let Some(message) = decoder.feed(layers, chunk.get(..length).unwrap_or_default())? {
+            if let Some(message) = decoder.feed(layers, &chunk)? {
                 self.hold(&mut held, size(&message))?;
                 return Ok((message, held));
             }

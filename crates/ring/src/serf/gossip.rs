@@ -40,6 +40,10 @@ const QUERY_BYTES_MAX: usize = 1024 * 1024;
 /// The longest user event that is taken from others (`UserEventSizeLimit` in `serf/serf.go`).
 pub(super) const USER_EVENT_SIZE_MAX: usize = 9 * 1024;
 
+/// So much later than the last word on a member is what this one says of it. Agents of Serf count a leave one later each
+/// time that they hear of it in an exchange of states, and would take the next word, such as a prune, for an older one.
+const OUTRUN: u64 = 16;
+
 /// What is to be done once the membership has handled its input.
 #[derive(Debug)]
 pub(super) enum Effect {
@@ -168,6 +172,9 @@ impl Gossip {
 
     /// Says that a member leaves. The ticket tells when enough have been told.
     pub(super) fn say_leaves(&mut self, now: Time, name: Name, prune: Prune) -> swim::Ticket {
+        if let Some(entry) = self.members.get(&name) {
+            self.clock.witness(LamportTime(entry.status_time.0.saturating_add(OUTRUN)));
+        }
         let leave = Leave { time: self.clock.tick(), name, prune: prune == Prune::Yes };
         self.leave_intent(now, &leave);
         self.intent_queue.push(None, serf::encode(&SerfMessage::Leave(leave)))

@@ -35,7 +35,8 @@ pub struct Config {
     /// Whether a stream is tried too where no datagram was answered.
     pub stream_probes: bool,
 
-    /// A message is repeated this often, times the logarithm of the number of members.
+    /// A message is repeated this often, times the logarithm of the number of members; more often where that would miss
+    /// one of them.
     pub retransmit_multiplier: u32,
     /// A suspicion lasts at least this many probe intervals, times the logarithm of the number of members.
     pub suspicion_multiplier: u32,

@@ -9,8 +9,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 
-use super::suspicion::decimal_logarithm;
+use super::suspicion::{decimal_logarithm, natural_logarithm};
 use crate::wire::message::Name;
+
+/// The natural logarithm of a thousand.
+const MISSED_ONCE_IN_A_THOUSAND: f64 = 7.0;
 
 /// A message of a [`Queue`], for asking whether it still has to be sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -19,7 +22,7 @@ pub struct Ticket(u64);
 /// Messages to be gossiped.
 #[derive(Debug)]
 pub struct Queue {
-    /// A message is sent so often, times the logarithm of the number of members.
+    /// A message is sent so often, times the logarithm of the number of members, or more: see [`transmissions`].
     multiplier: u32,
     capacity: usize,
     messages: BTreeMap<Rank, Queued>,
@@ -134,10 +137,19 @@ impl Queue {
     }
 }
 
-/// How often a message is sent in a ring of so many members (`retransmitLimit`).
+/// How often a message is sent in a ring of so many members.
+///
+/// If each member sends it k times to others by chance, a share of e⁻ᵏ of them hears nothing; so with a ln n + 7 of
+/// them one message in a thousand misses somebody. memberlist's own count (`retransmitLimit`) is a step at each power
+/// of ten, and far below that just before one: of 9 members it misses one in every twentieth message, of 99 in every
+/// fortieth. The larger one counts, but no other member hears it more often than `multiplier` times from each, so that
+/// two members that part do not tell each other the same for seconds.
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a logarithm of a count is small")]
 pub(super) fn transmissions(multiplier: u32, members: usize) -> u32 {
-    multiplier.saturating_mul(decimal_logarithm(members.saturating_add(1)).ceil() as u32)
+    let theirs = multiplier.saturating_mul(decimal_logarithm(members.saturating_add(1)).ceil() as u32);
+    let enough = (natural_logarithm(members) + MISSED_ONCE_IN_A_THOUSAND).ceil() as u32;
+    let others = u32::try_from(members.saturating_sub(1)).unwrap_or(u32::MAX);
+    theirs.max(enough.min(multiplier.saturating_mul(others)))
 }
 
 #[cfg(test)]
@@ -156,12 +168,19 @@ mod tests {
     fn a_message_is_sent_as_often_as_the_ring_needs_and_then_is_gone() {
         let mut queue = Queue::new(4, 100);
         let ticket = queue.push(None, message(10));
-        for _ in 0..8 {
+        for _ in 0..12 {
             assert!(queue.is_pending(ticket));
             assert_eq!(queue.take(2, 100, 99).len(), 1);
         }
         assert!(!queue.is_pending(ticket) && queue.is_empty());
         assert!(queue.take(2, 100, 99).is_empty());
+    }
+
+    #[test]
+    fn a_message_is_sent_as_often_as_memberlist_sends_it_and_more_where_that_would_miss_somebody() {
+        let often = |multiplier| [1, 2, 3, 5, 9, 10, 99, 100, 999, 1000, 10_000].map(|n| transmissions(multiplier, n));
+        assert_eq!(often(4), [4, 4, 8, 9, 10, 10, 12, 12, 14, 16, 20]);
+        assert_eq!(often(2), [2, 2, 4, 8, 10, 10, 12, 12, 14, 14, 17]);
     }
 
     #[test]

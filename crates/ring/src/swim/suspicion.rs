@@ -160,9 +160,9 @@ pub(super) fn decimal_logarithm(members: usize) -> f64 {
     (members.max(1) as f64).log10()
 }
 
-#[expect(clippy::cast_precision_loss, reason = "confirmations are few")]
-fn natural_logarithm(number: usize) -> f64 {
-    (number as f64).ln()
+#[expect(clippy::cast_precision_loss, reason = "confirmations and members are far fewer than 2^52")]
+pub(super) fn natural_logarithm(number: usize) -> f64 {
+    (number.max(1) as f64).ln()
 }
 
 #[cfg(test)]

@@ -1,3 +1,6 @@
+mod the_dead;
+mod versions;
+
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -8,7 +11,7 @@ use super::*;
 use crate::simulation::Talk;
 use crate::wire::keyring::{Key, Keyring};
 use crate::wire::message::{
-    Ack, Dead, IndirectPing, MemberState, Nack, Ping, PushPull, Source, StreamMessage, Suspect, Versions, encode,
+    Ack, Dead, IndirectPing, Kind, MemberState, Nack, Ping, PushPull, Source, StreamMessage, Suspect, Versions, encode,
 };
 use crate::wire::{Compression, Label, Layers};
 

@@ -19,9 +19,8 @@ async fn until_all_agree(ours: &[Ours], theirs: &[Theirs], expected: &[(String, 
     until_all_say(&ours, &theirs, &expected).await;
 }
 
-#[tokio::test]
-async fn three_of_ours_and_three_of_theirs_agree_on_all_that_happens() {
-    let Some(ring) = Ring::new(Secrecy::Encrypted) else { return };
+async fn three_of_ours_and_three_of_theirs_agree(secrecy: Secrecy) {
+    let Some(ring) = Ring::new(secrecy) else { return };
     let (mut ours, mut theirs) = (Vec::new(), Vec::new());
     for number in 1..=3 {
         theirs.push(ring.theirs(number).await);
@@ -57,8 +56,17 @@ async fn three_of_ours_and_three_of_theirs_agree_on_all_that_happens() {
 }
 
 #[tokio::test]
-async fn thirty_of_ours_and_two_of_theirs_are_one_ring() {
-    let Some(ring) = Ring::new(Secrecy::Plain) else { return };
+async fn three_of_ours_and_three_of_theirs_agree_on_all_that_happens_in_the_open() {
+    three_of_ours_and_three_of_theirs_agree(Secrecy::Plain).await;
+}
+
+#[tokio::test]
+async fn three_of_ours_and_three_of_theirs_agree_on_all_that_happens_encrypted() {
+    three_of_ours_and_three_of_theirs_agree(Secrecy::Encrypted).await;
+}
+
+async fn thirty_of_ours_and_two_of_theirs(secrecy: Secrecy) {
+    let Some(ring) = Ring::new(secrecy) else { return };
     let theirs = vec![ring.theirs(1).await, ring.theirs(2).await];
     theirs[1].joins(ring.address(1)).await;
     let mut ours = Vec::new();
@@ -79,4 +87,14 @@ async fn thirty_of_ours_and_two_of_theirs_are_one_ring() {
     all.retain(|(name, _)| *name != **killed.name());
     all.push((killed.name().to_string(), "failed".to_owned()));
     until_all_agree(&ours, &theirs, &all).await;
+}
+
+#[tokio::test]
+async fn thirty_of_ours_and_two_of_theirs_are_one_ring_in_the_open() {
+    thirty_of_ours_and_two_of_theirs(Secrecy::Plain).await;
+}
+
+#[tokio::test]
+async fn thirty_of_ours_and_two_of_theirs_are_one_ring_encrypted() {
+    thirty_of_ours_and_two_of_theirs(Secrecy::Encrypted).await;
 }

@@ -24,7 +24,7 @@ impl Deref for Ours {
 
 impl Ours {
     /// Starts the member `ours-NUMBER`, with the intervals of Serf's profile `lan`. (That one's messages are repeated
-    /// so often that each reaches everybody; in `local`, one in ten misses the last of four.)
+    /// so often that each reaches everybody; in `local`, one in ten of theirs misses the last of four.)
     pub(crate) async fn start(ring: &Ring, number: u8, change: impl FnOnce(&mut Config)) -> Self {
         let swim = swim::Config::lan(format!("ours-{number}"), ring.address(number));
         let mut config = Config::new(serf::Config::new(swim));

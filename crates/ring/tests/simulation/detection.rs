@@ -10,7 +10,7 @@ use super::{AND_NO_FALSE_DEATH, Check, MINUTE, SECOND, check, joining};
 #[test]
 fn a_crash_is_known_to_all_in_time_and_nobody_else_dies() {
     // The limits are those of the protocol: a probe, a suspicion that all confirm, and the news of it.
-    for (members, limit) in [(3, 8), (10, 10), (50, 16), (100, 18)] {
+    for (members, limit) in [(3, 8), (10, 12), (50, 16), (100, 18)] {
         check("a_crash_is_known", 0..4, |seed| {
             let mut ring = ring(seed, members, Network::losing(0.01), |_| {});
             ring.run_for(10 * SECOND);

@@ -6,6 +6,7 @@
 mod chaos;
 mod detection;
 mod forming;
+mod gossip;
 mod losing;
 mod returning;
 
@@ -73,6 +74,19 @@ fn the_same_seed_gives_the_same_trace() {
     };
     assert_eq!(trace(1), trace(1));
     assert_ne!(trace(1), trace(2));
+}
+
+#[test]
+fn a_failure_says_what_does_not_hold_and_how_to_see_it_again() {
+    let message = each_seed("a_failure", 7..9, |seed| {
+        let mut ring = joining(seed, 5, Network::default());
+        ring.converge(30 * SECOND)?;
+        ring.crash(3);
+        ring.converge(SECOND).map(drop)
+    });
+    let message = message.unwrap_err();
+    assert!(message.starts_with("seed 7: Converges does not hold at "), "{message}");
+    assert!(message.ends_with("again: RING_SEED=7 cargo nextest run -p pontoon-ring a_failure"), "{message}");
 }
 
 /// Says something in a ring, and waits until all have heard it.

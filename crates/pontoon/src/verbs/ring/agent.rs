@@ -49,7 +49,9 @@ pub(super) async fn run(arguments: &Agent, output: &Output) -> Result<Exit, Fail
         tokio::spawn(server::serve(listener, config))
     });
     begin(&member, rpc, output);
-    let telling = tokio::spawn(tell(events, log, output.reader));
+    // Whoever reads what is printed may stop reading; the member goes on, so this has a thread that may wait.
+    let (reader, runtime) = (output.reader, tokio::runtime::Handle::current());
+    let telling = tokio::task::spawn_blocking(move || runtime.block_on(tell(events, log, reader)));
 
     tokio::select! {
         _ = member.ended() => {}
@@ -186,14 +188,14 @@ async fn tell(mut events: Subscription, log: Log, reader: Reader) {
         match notice {
             Notice::Event(event) => {
                 let event = server::told(&event);
-                log.say(Level::Info, line(Level::Info, &format!("Received event: {}", word(&event))));
+                log.say(Level::Info, || line(Level::Info, &format!("Received event: {}", word(&event))));
                 match reader {
                     Reader::Program => show::print_json(&told::event_json(&event)),
                     Reader::Person => show::print(&told::event_text(&event)),
                 }
             }
             Notice::Missed(count) => {
-                log.say(Level::Warn, line(Level::Warn, &format!("{count} events came too fast to be told")));
+                log.say(Level::Warn, || line(Level::Warn, &format!("{count} events came too fast to be told")));
                 if reader == Reader::Program {
                     show::print_json(&json!({"event": "missed", "count": count}));
                 }

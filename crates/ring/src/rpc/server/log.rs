@@ -53,10 +53,13 @@ impl Default for Log {
 }
 
 impl Log {
-    /// Says a line to all who listen. It begins with its time, as clients print it as it is.
-    pub fn say(&self, level: Level, line: String) {
-        // Nobody listens, mostly.
-        let _ = self.0.send(Arc::new((level, line)));
+    /// Says a line to all who listen. It begins with its time, as clients print it as it is. Mostly nobody does, and then
+    /// it is not made.
+    pub fn say(&self, level: Level, line: impl FnOnce() -> String) {
+        if self.0.receiver_count() > 0 {
+            // Whoever listened may be gone by now.
+            let _ = self.0.send(Arc::new((level, line())));
+        }
     }
 
     pub(super) fn listen(&self) -> Lines {

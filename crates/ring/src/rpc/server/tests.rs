@@ -214,8 +214,8 @@ async fn the_log_is_told_from_the_level_that_was_asked_for() {
     client.call(Request::Monitor { level: "info".to_owned() }).await.unwrap();
     let error = client.call(Request::Monitor { level: "info".to_owned() }).await.unwrap_err();
     assert!(error.to_string().contains(rpc::MONITOR_EXISTS), "{error}");
-    agent.log.say(Level::Debug, "a detail".to_owned());
-    agent.log.say(Level::Warn, "a warning".to_owned());
+    agent.log.say(Level::Debug, || "a detail".to_owned());
+    agent.log.say(Level::Warn, || "a warning".to_owned());
     assert_eq!(client.record().await.unwrap().1, Body::Log("a warning".to_owned()));
     assert!(client.call(Request::Monitor { level: "loud".to_owned() }).await.is_err());
 }

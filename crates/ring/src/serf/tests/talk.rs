@@ -8,6 +8,7 @@ use super::stage::{Stage, plain_ring, ring};
 use crate::serf::{Change, Coalesce, Prune, Replay, Tags, Window};
 use crate::simulation::{Machine as _, Network, each_seed};
 use crate::swim::Persistence;
+use crate::wire::serf::LamportTime;
 
 const MINUTE: Duration = Duration::from_mins(1);
 
@@ -119,6 +120,25 @@ fn somebody_says_for_the_failed_that_it_left_and_it_is_pruned() {
     stage.run_until(MINUTE, is_forgotten).expect("all have forgotten it");
     stage.run_for(MINUTE * 2);
     assert!(is_forgotten(&stage), "it came back");
+}
+
+#[test]
+fn who_left_is_pruned_by_those_too_that_count_its_leave_as_later() {
+    let mut stage = plain_ring(3);
+    stage.crash(2);
+    stage.run_until(MINUTE, |stage| all_say(stage, "m2", "failed")).expect("all say that it failed");
+    stage.act(0, |actor, now| actor.serf.force_leave(now, "m2", Prune::No)).unwrap().unwrap();
+    stage.run_until(MINUTE, |stage| all_say(stage, "m2", "left")).expect("all say that it left");
+    // What an agent of Serf makes of a state in which a member has left.
+    stage.act(1, |actor, now| {
+        let members = &mut actor.serf.gossip_mut().members;
+        let time = LamportTime(members.get("m2").unwrap().status_time.0 + 1);
+        members.leave_intent(now, &"m2".into(), time, None, None);
+    });
+    stage.act(0, |actor, now| actor.serf.force_leave(now, "m2", Prune::Yes)).unwrap().unwrap();
+    let is_forgotten =
+        |stage: &Stage| stage.running().all(|index| !stage.machine(index).unwrap().statuses().contains_key("m2"));
+    stage.run_until(MINUTE, is_forgotten).expect("all have forgotten it");
 }
 
 #[test]

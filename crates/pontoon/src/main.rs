@@ -29,7 +29,6 @@ mod verbs;
 use std::process::ExitCode;
 
 use clap::Parser as _;
-use tokio::runtime::{Builder, Runtime};
 
 use cli::{Cli, Verb};
 use exit::Failure;

@@ -12,7 +12,7 @@ use super::{ROLE, STACK, ZONE};
 /// The core of the servers; who asks has another.
 const CORE: &str = "0";
 /// As long as a server may take to begin.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 /// As many as our server gives.
 const ADDRESSES: u32 = 8;
 const TARGETS: u32 = 4;

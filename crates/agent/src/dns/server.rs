@@ -14,7 +14,7 @@ use thiserror::Error;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
 use tokio::sync::watch;
-use tokio::task::JoinSet;
+use tokio::task::{JoinSet, yield_now};
 use tokio::time::{sleep, timeout};
 
 use super::wire::{Carrier, respond};
@@ -102,32 +102,58 @@ struct Shared {
 }
 
 impl Shared {
-    fn respond(&self, request: &[u8], carrier: Carrier, dice: &mut StdRng) -> Option<Vec<u8>> {
-        let view = Arc::clone(&self.views.borrow());
-        respond(&self.zone, &view, request, carrier, dice)
+    fn view(&self) -> Arc<View> {
+        Arc::clone(&self.views.borrow())
     }
 }
 
+/// Whoever waits long holds no old view, and whoever has many questions to answer takes the view once for all that are
+/// there; but not for more than these.
+const MOST_AT_ONCE: usize = 64;
+
 async fn answer_datagrams(socket: Arc<UdpSocket>, shared: Arc<Shared>, mut dice: StdRng) {
-    let mut buffer = [0; LONGEST_QUESTION];
+    let (mut request, mut reply) = ([0; LONGEST_QUESTION], Vec::new());
     loop {
-        let (length, from) = match socket.recv_from(&mut buffer).await {
+        let answered = match socket.readable().await {
+            Ok(()) => answer_those_there(&socket, &shared, &mut request, &mut reply, &mut dice).await,
+            Err(error) => Err(error),
+        };
+        if let Err(error) = answered {
+            tracing::debug!(%error, "cannot receive");
+            sleep(PAUSE).await;
+        }
+        // Others have something to do as well.
+        yield_now().await;
+    }
+}
+
+/// Answers the datagrams that are there.
+async fn answer_those_there(
+    socket: &UdpSocket,
+    shared: &Shared,
+    request: &mut [u8],
+    reply: &mut Vec<u8>,
+    dice: &mut StdRng,
+) -> io::Result<()> {
+    let view = shared.view();
+    for _ in 0..MOST_AT_ONCE {
+        let (length, from) = match socket.try_recv_from(request) {
             Ok(received) => received,
-            Err(error) => {
-                tracing::debug!(%error, "cannot receive");
-                sleep(PAUSE).await;
-                continue;
-            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+            Err(error) => return Err(error),
         };
         if !shared.door.admits(from.ip()) {
             continue;
         }
-        let Some(request) = buffer.get(..length) else { continue };
-        let Some(reply) = shared.respond(request, Carrier::Udp, &mut dice) else { continue };
-        if let Err(error) = socket.send_to(&reply, from).await {
+        respond(&shared.zone, &view, request.get(..length).unwrap_or_default(), Carrier::Udp, dice, reply);
+        if reply.is_empty() {
+            continue;
+        }
+        if let Err(error) = socket.send_to(reply, from).await {
             tracing::debug!(%error, %from, "cannot answer");
         }
     }
+    Ok(())
 }
 
 async fn accept(listener: TcpListener, shared: Arc<Shared>, mut dice: StdRng) {
@@ -170,7 +196,11 @@ async fn answer_one(stream: &mut TcpStream, shared: &Shared, dice: &mut StdRng) 
     }
     let mut request = vec![0; length];
     stream.read_exact(&mut request).await?;
-    let reply = shared.respond(&request, Carrier::Tcp, dice).ok_or(io::ErrorKind::InvalidData)?;
+    let mut reply = Vec::new();
+    respond(&shared.zone, &shared.view(), &request, Carrier::Tcp, dice, &mut reply);
+    if reply.is_empty() {
+        return Err(io::ErrorKind::InvalidData.into());
+    }
     let length = u16::try_from(reply.len()).map_err(|_| io::ErrorKind::InvalidData)?;
     // In one piece: a length alone in a packet waits for the other side's acknowledgement.
     let mut framed = length.to_be_bytes().to_vec();

@@ -74,7 +74,7 @@ impl Stack {
 }
 
 /// A program that runs until it is dropped.
-pub(crate) struct Process(Child);
+pub(crate) struct Process(pub(crate) Child);
 
 impl Process {
     pub(crate) fn start(command: &mut Command) -> Self {

@@ -279,10 +279,7 @@ fn holder(view: &View, asked: IpNet) -> Option<Named<'_>> {
     }
     let address = asked.addr();
     let container = || view.holder(address).map(|container| Named { word: container.name, branch: "container" });
-    let host = || {
-        let host = view.hosts.values().find(|host| host.address == address)?;
-        Some(Named { word: &host.name, branch: "host" })
-    };
+    let host = || view.host_at(address).map(|host| Named { word: &host.name, branch: "host" });
     container().or_else(host).filter(|named| is_label(named.word))
 }
 

@@ -46,8 +46,8 @@ pub fn write(
     reply: &mut Vec<u8>,
 ) {
     let room = usize::from(limit) - if question.edns.is_some() { EDNS } else { 0 };
-    reply.extend([0; HEADER]);
-    reply.extend(question.section);
+    reply.extend_from_slice(&[0; HEADER]);
+    reply.extend_from_slice(question.section);
     let question_end = reply.len();
     let mut writer = Writer { reply, zone, zone_at: None, targets: Few::default() };
     let mut counts = [1, 0, 0, 0];
@@ -113,11 +113,11 @@ struct Writer<'b> {
 
 impl Writer<'_> {
     fn number(&mut self, number: u16) {
-        self.reply.extend(number.to_be_bytes());
+        self.reply.extend_from_slice(&number.to_be_bytes());
     }
 
     fn long(&mut self, number: u32) {
-        self.reply.extend(number.to_be_bytes());
+        self.reply.extend_from_slice(&number.to_be_bytes());
     }
 
     /// A record of the name that stands at a place of the message.
@@ -135,7 +135,7 @@ impl Writer<'_> {
                 writer.targets.push(at);
                 writer.words(*name);
                 let zone = writer.zone;
-                writer.reply.extend(zone.wire());
+                writer.reply.extend_from_slice(zone.wire());
             }),
             Data::Server(name, _) => self.with_length(kind::NS, seconds, |writer| {
                 let at = pointer(writer.reply.len());
@@ -169,21 +169,22 @@ impl Writer<'_> {
         match address {
             IpAddr::V4(address) => {
                 self.head(kind::A, seconds, 4);
-                self.reply.extend(address.octets());
+                self.reply.extend_from_slice(&address.octets());
             }
             IpAddr::V6(address) => {
                 self.head(kind::AAAA, seconds, 16);
-                self.reply.extend(address.octets());
+                self.reply.extend_from_slice(&address.octets());
             }
         }
     }
 
     /// What stands between a record's name and its data.
     fn head(&mut self, kind: u16, seconds: u32, length: u16) {
-        self.number(kind);
-        self.number(INTERNET);
-        self.long(seconds);
-        self.number(length);
+        let [k, kk] = kind.to_be_bytes();
+        let [c, cc] = INTERNET.to_be_bytes();
+        let [t, tt, ttt, tttt] = seconds.to_be_bytes();
+        let [l, ll] = length.to_be_bytes();
+        self.reply.extend_from_slice(&[k, kk, c, cc, t, tt, ttt, tttt, l, ll]);
     }
 
     /// Data whose length is known when it is written. What is longer than a record can be, the message is too short for.
@@ -223,7 +224,7 @@ impl Writer<'_> {
     fn label(&mut self, word: &str) {
         if let Some(length) = zone::length(word) {
             self.reply.push(length);
-            self.reply.extend(word.as_bytes());
+            self.reply.extend_from_slice(word.as_bytes());
         }
     }
 
@@ -232,7 +233,7 @@ impl Writer<'_> {
             self.number(pointer);
         } else {
             self.zone_at = pointer(self.reply.len());
-            self.reply.extend(self.zone.wire());
+            self.reply.extend_from_slice(self.zone.wire());
         }
     }
 

@@ -70,9 +70,14 @@ fn some_host(name: &'static str) -> impl Strategy<Value = Arc<HostView>> {
     )
 }
 
-pub(super) fn some_view() -> impl Strategy<Value = View> {
-    let hosts = [HERE, "lxd1", "lxd2", "lxd3"].map(some_host);
-    (hosts, 0..=4_usize).prop_map(|(hosts, count)| View::new(7, hosts.into_iter().take(count)))
+/// A view, and those before it.
+fn some_view() -> impl Strategy<Value = View> {
+    let hosts = || ([HERE, "lxd1", "lxd2", "lxd3"].map(some_host), 0..=4_usize);
+    prop::collection::vec(hosts(), 1..4).prop_map(|states| {
+        let next =
+            |view: View, (hosts, count): ([Arc<HostView>; 4], usize)| view.next(7, hosts.into_iter().take(count));
+        states.into_iter().fold(View::default(), next)
+    })
 }
 
 /// A name such as might be asked for.

@@ -73,6 +73,7 @@ impl View {
     }
 
     /// The view that comes after this one. Hosts and containers that are one and the same are not looked into.
+    #[must_use]
     pub fn next(&self, index: u64, hosts: impl IntoIterator<Item = Arc<HostView>>) -> Self {
         let hosts: BTreeMap<Name, Arc<HostView>> = hosts.into_iter().map(|host| (host.name.clone(), host)).collect();
         let mut indices = self.indices.clone();

@@ -113,7 +113,7 @@ fn print(found: &BTreeMap<(Kind, Peer), Vec<Measured>>) {
         let mut name = kind.name();
         for peer in Peer::ALL.into_iter().filter(|peer| found.contains_key(&(kind, *peer))) {
             println!(
-                "{:<34} {:<8} {:>14.0} {:>12.0} {:>9.0} {:>9.0} {:>7.0} {:>10.2} {:>10.2}",
+                "{:<34} {:<8} {:>14.0} {:>12.0} {:>9.0} {:>9.0} {:>7.0} {:>10} {:>10}",
                 std::mem::take(&mut name),
                 peer.name(),
                 worth(peer),
@@ -121,9 +121,14 @@ fn print(found: &BTreeMap<(Kind, Peer), Vec<Measured>>) {
                 of(peer, |measured| measured.latency_median * 1e6),
                 of(peer, |measured| measured.latency_99 * 1e6),
                 of(peer, |measured| measured.bytes),
-                worth(peer) / worth(Peer::Dnsmasq),
-                worth(peer) / worth(Peer::Knot),
+                beside(worth(peer) / worth(Peer::Dnsmasq)),
+                beside(worth(peer) / worth(Peer::Knot)),
             );
         }
     }
+}
+
+/// A ratio; nothing where there is nobody to be beside.
+fn beside(ratio: f64) -> String {
+    if ratio.is_nan() { String::new() } else { format!("{ratio:.2}") }
 }

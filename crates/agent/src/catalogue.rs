@@ -70,7 +70,8 @@ pub struct Catalogue {
     open: usize,
     /// When each host was last answered.
     answered: BTreeMap<Name, Time>,
-    index: u64,
+    /// The last one that was published.
+    view: Arc<View>,
     /// When the next view is due; `None` while nothing is new.
     view_at: Option<Time>,
     outputs: VecDeque<Output>,
@@ -106,7 +107,7 @@ impl Catalogue {
             asks: BTreeSet::new(),
             open: 0,
             answered: BTreeMap::new(),
-            index: 0,
+            view: Arc::default(),
             view_at: Some(now),
             outputs: VecDeque::new(),
             counters: Counters::default(),
@@ -395,7 +396,6 @@ impl Catalogue {
 
     fn publish(&mut self) {
         self.view_at = None;
-        self.index += 1;
         let own = HostView {
             name: self.config.name.clone(),
             address: self.config.address,
@@ -405,7 +405,8 @@ impl Catalogue {
             stale_since: None,
         };
         let others = self.peers.iter_mut().map(|(name, peer)| peer.view(name));
-        let view = View::new(self.index, std::iter::once(Arc::new(own)).chain(others));
-        self.outputs.push_back(Output::Publish(Arc::new(view)));
+        let all = std::iter::once(Arc::new(own)).chain(others);
+        self.view = Arc::new(self.view.next(self.view.index + 1, all));
+        self.outputs.push_back(Output::Publish(self.view.clone()));
     }
 }

@@ -1,25 +1,32 @@
 //! What the catalogue says, as DNS.
 //!
 //! ```text
-//!   bytes ─▶ wire ─▶ zone: what does the name stand for? ─▶ answer: which records has it? ─▶ wire ─▶ bytes
-//!                                                              ▲
-//!                                                             View
+//!   bytes ─▶ question ─▶ zone: what does the name stand for? ─▶ answer: which records has it? ─▶ reply ─▶ bytes
+//!                                                                 ▲
+//!                                                                View
 //! ```
 //!
-//! [`zone`], [`answer`] and [`wire`] are pure: the same question, the same view and the same dice give the same reply.
-//! The [`server`] has the sockets and decides nothing.
+//! All of these are pure, and [`wire`] joins them: the same question, the same view and the same dice give the same
+//! reply. The [`server`] has the sockets and decides nothing.
 //!
 //! The server is authoritative for `<stack>.internal` and for the reverse names of the stack's networks. It forwards
 //! nothing and follows nothing: what is outside is refused, and who is outside hears nothing at all.
 //!
-//! # Why `hickory-proto` and a loop of our own
+//! # Why bytes of our own
 //!
-//! Names and records are read and written by `hickory-proto`. Its server crate is left out, since what an agent needs of
-//! a server is what that crate leaves to others: strangers are dropped before a byte is parsed, a datagram makes no task
-//! (so that a flood cannot pile them up), connections are counted for each address, and header, EDNS and truncation of
-//! each reply are ours to say.
+//! A host asks its agent for each connection that a program makes, so an answer must cost little more than the kernel
+//! takes for a datagram. A question is read where it lies and an answer written once, and neither reserves memory; what
+//! is spoken is small. In tests `hickory-proto` asks and reads, and what it reads is compared with an answer made in
+//! another way, for views and questions of chance.
+//!
+//! The loop around it is our own too, since strangers are dropped before a byte is parsed, a datagram makes no task (so
+//! that a flood cannot pile them up), and connections are counted for each address.
 
 pub mod answer;
+pub mod few;
+pub mod numbers;
+pub mod question;
+pub mod reply;
 pub mod server;
 pub mod wire;
 pub mod zone;

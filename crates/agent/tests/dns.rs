@@ -151,8 +151,8 @@ async fn who_is_outside_the_networks_hears_nothing() {
     friend.send_to(&question(), running.address).await.unwrap();
     let mut buffer = [0; 2048];
     timeout(PATIENCE, friend.recv_from(&mut buffer)).await.expect("the friend is answered").unwrap();
-    // All tasks of the server may take datagrams, so the stranger's could still be on its way; answers to later ones of
-    // the friend show that each of them has been at work since.
+    // The stranger's may lie at another socket, so it could still be on its way; answers to later ones of the friend show
+    // that all tasks have been at work since.
     for _ in 0..64 {
         friend.send_to(&question(), running.address).await.unwrap();
         timeout(PATIENCE, friend.recv_from(&mut buffer)).await.expect("the friend is answered").unwrap();
@@ -161,6 +161,13 @@ async fn who_is_outside_the_networks_hears_nothing() {
     let mut stream = TcpStream::connect(running.address).await.unwrap();
     let read = timeout(PATIENCE, stream.read(&mut buffer)).await.expect("the stranger is hung up on");
     assert!(matches!(read, Ok(0) | Err(_)));
+}
+
+#[tokio::test]
+async fn a_second_agent_is_told_that_the_address_is_taken() {
+    let running = start(&["127.0.0.0/8"]).await;
+    let error = Server::bind(&[running.address]).await.expect_err("taken");
+    assert!(error.hint().is_some_and(|hint| hint.contains("5300")), "{:?}", error.hint());
 }
 
 #[tokio::test]

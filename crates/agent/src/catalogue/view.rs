@@ -1,32 +1,25 @@
 //! One consistent state of the whole catalogue, for those who answer questions.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod indices;
+mod pieces;
+
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::model::{Container, HostState, Name, Part, State};
+use indices::Indices;
 
-/// The catalogue at one moment. It is made whole, shared, and never changed; parts that did not change are shared with
-/// the view before.
+/// The catalogue at one moment. It is made whole, shared, and never changed. One that comes after another shares with it
+/// what did not change, so it costs little more than what did.
 #[derive(Clone, Debug, Default)]
 pub struct View {
     /// Grows by one with each view (Consul's `X-Consul-Index`).
     pub index: u64,
     /// The hosts that are known, by name.
     pub hosts: BTreeMap<Name, Arc<HostView>>,
-    services: BTreeMap<Name, BTreeSet<(Name, Name)>>,
-    capabilities: BTreeMap<Name, BTreeSet<(Name, Name)>>,
-    containers: BTreeMap<Name, BTreeSet<Name>>,
-    addresses: BTreeMap<IpAddr, Claim>,
-}
-
-/// Who says to have an address.
-#[derive(Clone, Debug)]
-struct Claim {
-    /// Whether those who say so are there: nobody listens to the absent where somebody present says the same.
-    present: bool,
-    places: BTreeSet<(Name, Name)>,
+    indices: Indices,
 }
 
 /// One host in a view.
@@ -76,54 +69,62 @@ impl Instance<'_> {
 impl View {
     /// A view of these hosts.
     pub fn new(index: u64, hosts: impl IntoIterator<Item = Arc<HostView>>) -> Self {
-        let mut view = Self { index, ..Self::default() };
-        for host in hosts {
-            for (name, container) in &host.part.containers {
-                let place = (host.name.clone(), name.clone());
-                view.services.entry(container.service.clone()).or_default().insert(place.clone());
-                for capability in &container.capabilities {
-                    view.capabilities.entry(capability.clone()).or_default().insert(place.clone());
-                }
-                view.containers.entry(name.clone()).or_default().insert(host.name.clone());
-                view.claim(container.address, host.state == HostState::Alive, place);
-            }
-            view.hosts.insert(host.name.clone(), host);
+        Self::default().next(index, hosts)
+    }
+
+    /// The view that comes after this one. Hosts and containers that are one and the same are not looked into.
+    #[must_use]
+    pub fn next(&self, index: u64, hosts: impl IntoIterator<Item = Arc<HostView>>) -> Self {
+        let hosts: BTreeMap<Name, Arc<HostView>> = hosts.into_iter().map(|host| (host.name.clone(), host)).collect();
+        let mut indices = self.indices.clone();
+        for gone in self.hosts.values().filter(|host| !hosts.contains_key(&host.name)) {
+            indices.change(Some(gone), None);
         }
-        view
+        for host in hosts.values() {
+            match self.hosts.get(&host.name) {
+                Some(before) if Arc::ptr_eq(before, host) => {}
+                before => indices.change(before, Some(host)),
+            }
+        }
+        Self { index, hosts, indices }
     }
 
     /// The names of all services.
     pub fn service_names(&self) -> impl Iterator<Item = &Name> {
-        self.services.keys()
+        self.indices.services()
     }
 
     /// The copies of a service, well or not.
-    pub fn service(&self, name: &str) -> impl Iterator<Item = Instance<'_>> {
-        self.places(self.services.get(name))
+    pub fn service<'a>(&'a self, name: &'a str) -> impl Iterator<Item = Instance<'a>> {
+        self.indices.service(name)
     }
 
     /// Whoever can do something, well or not.
-    pub fn capability(&self, word: &str) -> impl Iterator<Item = Instance<'_>> {
-        self.places(self.capabilities.get(word))
+    pub fn capability<'a>(&'a self, word: &'a str) -> impl Iterator<Item = Instance<'a>> {
+        self.indices.capability(word)
     }
 
     /// The container of a name; two only while it moves from host to host.
     pub fn container<'a>(&'a self, name: &'a str) -> impl Iterator<Item = Instance<'a>> {
-        self.containers.get(name).into_iter().flatten().filter_map(|host| self.instance(host, name))
+        self.indices.container(name)
     }
 
     /// Who has an address. Where several hosts that are there say so, nobody: whoever is believed might be the liar, and
     /// all views have to say the same. A host that is gone has no word against one that is there.
     pub fn holder(&self, address: IpAddr) -> Option<Instance<'_>> {
-        let places = &self.addresses.get(&address)?.places;
-        let (host, name) = places.first().filter(|_| places.len() == 1)?;
-        self.instance(host, name)
+        let mut claims = self.claims(address);
+        claims.next().filter(|_| claims.next().is_none())
+    }
+
+    /// The host that has an address; the first by name, where several say so.
+    pub fn host_at(&self, address: IpAddr) -> Option<&HostView> {
+        self.indices.host(address)
     }
 
     /// The addresses that several say to have, each with them all: a container that moves, a mistake, or a lie.
     pub fn contested(&self) -> impl Iterator<Item = (IpAddr, impl Iterator<Item = Instance<'_>>)> {
-        let several = self.addresses.iter().filter(|(_, claim)| claim.places.len() > 1);
-        several.map(|(address, claim)| (*address, self.places(Some(&claim.places))))
+        let several = self.indices.addresses().filter(|address| self.claims(*address).nth(1).is_some());
+        several.map(|address| (address, self.claims(address)))
     }
 
     /// Every container.
@@ -133,23 +134,11 @@ impl View {
             .flat_map(|host| host.part.containers.iter().map(|(name, container)| Instance { host, name, container }))
     }
 
-    fn claim(&mut self, address: IpAddr, present: bool, place: (Name, Name)) {
-        let claim = self.addresses.entry(address).or_insert_with(|| Claim { present, places: BTreeSet::new() });
-        if present && !claim.present {
-            *claim = Claim { present, places: BTreeSet::new() };
-        }
-        if present == claim.present {
-            claim.places.insert(place);
-        }
-    }
-
-    fn places<'a>(&'a self, places: Option<&'a BTreeSet<(Name, Name)>>) -> impl Iterator<Item = Instance<'a>> {
-        places.into_iter().flatten().filter_map(|(host, name)| self.instance(host, name))
-    }
-
-    fn instance(&self, host: &str, name: &str) -> Option<Instance<'_>> {
-        let host = self.hosts.get(host)?;
-        let (name, container) = host.part.containers.get_key_value(name)?;
-        Some(Instance { host, name, container })
+    /// Who says to have an address, and is to be believed: nobody listens to the absent where somebody present says the
+    /// same.
+    fn claims(&self, address: IpAddr) -> impl Iterator<Item = Instance<'_>> {
+        let is_present = |claim: &Instance<'_>| claim.host.state == HostState::Alive;
+        let somebody = self.indices.address(address).any(|claim| is_present(&claim));
+        self.indices.address(address).filter(move |claim| is_present(claim) || !somebody)
     }
 }

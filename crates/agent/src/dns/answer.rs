@@ -6,17 +6,17 @@
 //!   SRV says the groups as priorities.
 //! - There are few: clients use one or two, and the reply has to fit into a datagram.
 
+use std::fmt::Arguments;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use hickory_proto::op::ResponseCode;
-use hickory_proto::rr::rdata::{A, AAAA, NS, PTR, SOA, SRV, TXT};
-use hickory_proto::rr::{Name, RData, Record, RecordType};
 use ipnet::IpNet;
 use rand::Rng;
-use rand::seq::SliceRandom;
 
-use super::zone::{Place, Zone};
+use super::few::Few;
+use super::numbers::{Code, kind};
+use super::question::Asked;
+use super::zone::{self, Place, Zone};
 use crate::catalogue::{HostState, HostView, Instance, MonitoringPoint, View};
 
 /// How long who serves may be remembered, in seconds. A failed one is told within a second; so this is what a client
@@ -38,79 +38,136 @@ const MOST_TARGETS: usize = 4;
 const MOST_TEXTS: usize = 16;
 /// The most name servers.
 const MOST_SERVERS: usize = 3;
-/// The longest string of TXT, in bytes (RFC 1035 3.3).
-const LONGEST_STRING: usize = 255;
 
-/// What is answered.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Answer {
+/// What is answered. All records are of the type that was asked for, or of the first one where all were, and bear the
+/// name that was asked for.
+#[derive(Clone, Debug)]
+pub struct Answer<'v> {
     /// How it went.
-    pub code: ResponseCode,
-    /// The records that were asked for.
-    pub answers: Vec<Record>,
-    /// Where there are none: the zone's SOA.
-    pub authorities: Vec<Record>,
-    /// The addresses of the targets in the answers.
-    pub additionals: Vec<Record>,
+    pub code: Code,
+    /// How long the records may be remembered.
+    pub seconds: u32,
+    /// What the records say.
+    pub data: Few<Data<'v>>,
+    /// Where the zone's name begins in the name that was asked for, in bytes. Where there are no records, the zone's SOA
+    /// is said.
+    pub zone_at: Option<usize>,
 }
 
-impl Answer {
+/// What a record says.
+#[derive(Clone, Copy, Debug)]
+pub enum Data<'v> {
+    /// A or AAAA.
+    Address(IpAddr),
+    /// SRV, and the address that is told with it.
+    Target {
+        /// The lesser is the nearer.
+        priority: u16,
+        /// Where the container listens.
+        port: u16,
+        /// Which container.
+        name: Named<'v>,
+        /// Its address.
+        address: IpAddr,
+    },
+    /// NS, and the address that is told with it.
+    Server(Named<'v>, Option<IpAddr>),
+    /// PTR.
+    Holder(Named<'v>),
+    /// TXT, which [`texts`] are said of this container.
+    Texts(Instance<'v>),
+    /// SOA.
+    Zone(Start<'v>),
+}
+
+/// A name in the zone: `WORD.BRANCH.ZONE`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Named<'v> {
+    /// The first word.
+    pub word: &'v str,
+    /// The second.
+    pub branch: &'static str,
+}
+
+/// What SOA says of a zone.
+#[derive(Clone, Copy, Debug)]
+pub struct Start<'v> {
+    /// Who answers.
+    pub server: Named<'v>,
+    /// It counts the views of this agent; zones are not transferred, so no two agents' serials are compared.
+    pub serial: u32,
+}
+
+impl Answer<'_> {
     /// Nothing but a code.
-    pub fn only(code: ResponseCode) -> Self {
-        Self { code, answers: Vec::new(), authorities: Vec::new(), additionals: Vec::new() }
+    pub fn only(code: Code) -> Self {
+        Self { code, seconds: 0, data: Few::default(), zone_at: None }
     }
 }
 
 /// The records of a name.
 #[derive(Default)]
-struct Records {
+struct Records<'v> {
     seconds: u32,
-    data: Vec<RData>,
-    glue: Vec<Record>,
+    data: Few<Data<'v>>,
 }
 
-/// Answers a question of class IN. The records bear the name as it was asked, with its case.
-pub fn answer(zone: &Zone, view: &View, name: &Name, kind: RecordType, dice: &mut impl Rng) -> Answer {
-    if matches!(kind, RecordType::AXFR | RecordType::IXFR) {
-        return Answer::only(ResponseCode::Refused);
+impl<'v> Records<'v> {
+    fn new(seconds: u32, data: impl IntoIterator<Item = Data<'v>>) -> Self {
+        let mut records = Self { seconds, ..Self::default() };
+        data.into_iter().for_each(|data| records.data.push(data));
+        records
+    }
+}
+
+/// Answers a question of class IN.
+pub fn answer<'v>(zone: &'v Zone, view: &'v View, name: &'v Asked, kind: u16, dice: &mut impl Rng) -> Answer<'v> {
+    if matches!(kind, kind::AXFR | kind::IXFR) {
+        return Answer::only(Code::Refused);
     }
     let place = zone.place(name);
-    let Some(apex) = apex(zone, view, name, &place) else {
-        return Answer::only(ResponseCode::Refused);
+    let Some(zone_at) = zone_at(zone, view, name, place) else {
+        return Answer::only(Code::Refused);
     };
-    let found = if kind == RecordType::ANY {
-        any(zone, view, name, &apex, &place, dice)
+    let found = if kind == kind::ANY {
+        any(zone, view, place, zone_at, dice)
     } else {
-        records(zone, view, name, &apex, &place, kind, dice)
+        records(zone, view, place, zone_at, kind, dice)
     };
-    let code = if found.is_some() { ResponseCode::NoError } else { ResponseCode::NXDomain };
-    let Records { seconds, data, glue } = found.unwrap_or_default();
-    let answers: Vec<Record> = data.into_iter().map(|data| Record::from_rdata(name.clone(), seconds, data)).collect();
-    let authorities = if answers.is_empty() {
-        soa(zone, view).map(|soa| Record::from_rdata(apex, TTL_NOTHING, soa)).into_iter().collect()
-    } else {
-        Vec::new()
-    };
-    Answer { code, answers, authorities, additionals: glue }
+    let code = if found.is_some() { Code::NoError } else { Code::NxDomain };
+    let Records { seconds, data } = found.unwrap_or_default();
+    Answer { code, seconds, data, zone_at: Some(zone_at) }
 }
 
-/// The zone that a name is in; none where it is not ours. An address that is known is ours, whatever network it is in.
-fn apex(zone: &Zone, view: &View, name: &Name, place: &Place) -> Option<Name> {
+/// What is said of a zone.
+pub fn start<'v>(zone: &'v Zone, view: &View) -> Start<'v> {
+    Start {
+        server: Named { word: zone.here(), branch: "host" },
+        serial: u32::try_from(view.index & u64::from(u32::MAX)).unwrap_or_default(),
+    }
+}
+
+/// Where the zone that a name is in begins; none where it is not ours. An address that is known is ours, whatever network
+/// it is in.
+fn zone_at(zone: &Zone, view: &View, name: &Asked, place: Place<'_>) -> Option<usize> {
     match place {
         Place::Outside => None,
-        Place::Reverse(asked) => {
-            zone.reverse_zone(name, *asked).or_else(|| holder(zone, view, *asked).map(|_| name.clone()))
-        }
-        _ => zone.name(&[]),
+        Place::Reverse(asked) => zone.reverse_zone(name, asked).or_else(|| holder(view, asked).map(|_| 0)),
+        _ => name.wire().len().checked_sub(zone.wire().len()),
     }
 }
 
 /// One set of records, as RFC 8482 advises: whoever asks for all wants to amplify, or does not know what he wants.
-fn any(zone: &Zone, view: &View, name: &Name, apex: &Name, place: &Place, dice: &mut impl Rng) -> Option<Records> {
-    let kinds = [RecordType::SOA, RecordType::A, RecordType::AAAA, RecordType::PTR, RecordType::SRV];
+fn any<'v>(
+    zone: &'v Zone,
+    view: &'v View,
+    place: Place<'v>,
+    zone_at: usize,
+    dice: &mut impl Rng,
+) -> Option<Records<'v>> {
     let mut found = None;
-    for kind in kinds {
-        found = records(zone, view, name, apex, place, kind, dice);
+    for kind in [kind::SOA, kind::A, kind::AAAA, kind::PTR, kind::SRV] {
+        found = records(zone, view, place, zone_at, kind, dice);
         if found.as_ref().is_none_or(|records| !records.data.is_empty()) {
             break;
         }
@@ -119,15 +176,14 @@ fn any(zone: &Zone, view: &View, name: &Name, apex: &Name, place: &Place, dice: 
 }
 
 /// The records of one kind; none of the kind is another thing than no such name.
-fn records(
-    zone: &Zone,
-    view: &View,
-    name: &Name,
-    apex: &Name,
-    place: &Place,
-    kind: RecordType,
+fn records<'v>(
+    zone: &'v Zone,
+    view: &'v View,
+    place: Place<'v>,
+    zone_at: usize,
+    kind: u16,
     dice: &mut impl Rng,
-) -> Option<Records> {
+) -> Option<Records<'v>> {
     match place {
         Place::Apex => Some(of_apex(zone, view, kind, dice)),
         Place::Branch => Some(Records::default()),
@@ -136,130 +192,118 @@ fn records(
         Place::Container(container) => of_copies(zone, view.container(container), kind, dice),
         Place::ServicePort(service) => {
             let found = of_copies(zone, view.service(service), kind, dice)?;
-            Some(if kind == RecordType::SRV { found } else { Records::default() })
+            Some(if kind == kind::SRV { found } else { Records::default() })
         }
-        Place::Host(host) => view.hosts.get(host.as_str()).map(|host| of_host(host, kind)),
-        Place::Reverse(asked) if name == apex && matches!(kind, RecordType::SOA | RecordType::NS) => {
-            let is_network = asked.prefix_len() < asked.max_prefix_len();
-            Some(if is_network { of_apex(zone, view, kind, dice) } else { Records::default() })
+        Place::Host(host) => view.hosts.get(host).map(|host| of_host(host, kind)),
+        Place::Reverse(asked) if is_network(asked) => {
+            let is_zone = zone_at == 0 && matches!(kind, kind::SOA | kind::NS);
+            Some(if is_zone { of_apex(zone, view, kind, dice) } else { Records::default() })
         }
-        Place::Reverse(asked) if asked.prefix_len() < asked.max_prefix_len() => Some(Records::default()),
         Place::Reverse(asked) => {
-            let holder = holder(zone, view, *asked)?;
-            let data = if kind == RecordType::PTR { vec![RData::PTR(PTR(holder))] } else { Vec::new() };
-            Some(Records { seconds: TTL_STANDING, data, glue: Vec::new() })
+            let holder = holder(view, asked);
+            // Where the whole address is a network of the stack, it is a zone, and its name is there.
+            let exists = holder.is_some() || zone_at == 0;
+            let data = holder.filter(|_| kind == kind::PTR).map(Data::Holder);
+            exists.then(|| Records::new(TTL_STANDING, data))
         }
         Place::Nowhere | Place::Outside => None,
     }
 }
 
 /// A zone itself: its SOA and its name servers, which are the agents.
-fn of_apex(zone: &Zone, view: &View, kind: RecordType, dice: &mut impl Rng) -> Records {
-    let mut found = Records { seconds: TTL_STANDING, ..Records::default() };
+fn of_apex<'v>(zone: &'v Zone, view: &'v View, kind: u16, dice: &mut impl Rng) -> Records<'v> {
     match kind {
-        RecordType::SOA => found.data.extend(soa(zone, view)),
-        RecordType::NS => {
-            let mut hosts: Vec<&HostView> =
-                view.hosts.values().map(|host| &**host).filter(|host| there(host)).collect();
-            hosts.shuffle(dice);
-            hosts.sort_by_key(|host| distance(zone, host));
-            for host in hosts.into_iter().take(MOST_SERVERS) {
-                if let Some(name) = zone.name(&[&host.name, "host"]) {
-                    found.glue.push(Record::from_rdata(name.clone(), TTL_STANDING, of_address(host.address)));
-                    found.data.push(RData::NS(NS(name)));
-                }
-            }
+        kind::SOA => Records::new(TTL_STANDING, [Data::Zone(start(zone, view))]),
+        kind::NS => {
+            let there = view.hosts.values().map(|host| &**host).filter(|host| there(host) && is_label(&host.name));
+            let servers = nearest(there, |host| distance(zone, host), MOST_SERVERS, dice);
+            let server =
+                |host: &&'v HostView| Data::Server(Named { word: &host.name, branch: "host" }, Some(host.address));
             // It stands here, whatever the view has heard of.
-            if found.data.is_empty() {
-                found.data.extend(zone.name(&[zone.here(), "host"]).map(|name| RData::NS(NS(name))));
-            }
+            let here = Data::Server(Named { word: zone.here(), branch: "host" }, None);
+            let here = servers.is_empty().then_some(here);
+            Records::new(TTL_STANDING, servers.iter().map(|(_, host)| server(host)).chain(here))
         }
-        _ => {}
+        _ => Records::new(TTL_STANDING, None),
     }
-    found
 }
 
 /// Containers that can stand for each other.
 fn of_copies<'v>(
     zone: &Zone,
     copies: impl Iterator<Item = Instance<'v>>,
-    kind: RecordType,
+    kind: u16,
     dice: &mut impl Rng,
-) -> Option<Records> {
+) -> Option<Records<'v>> {
     let mut known = copies.peekable();
     known.peek()?;
     let serving = known.filter(Instance::serves);
-    let mut found = Records { seconds: TTL_SERVING, ..Records::default() };
-    match kind {
-        RecordType::A | RecordType::AAAA => {
-            let of_family = serving.filter(|copy| copy.container.address.is_ipv4() == (kind == RecordType::A));
-            let chosen = choose(zone, of_family, MOST_ADDRESSES, dice);
-            found.data.extend(chosen.iter().map(|copy| of_address(copy.container.address)));
+    let far = |copy: &Instance<'v>| distance(zone, copy.host);
+    Some(match kind {
+        kind::A | kind::AAAA => {
+            let of_family = serving.filter(|copy| copy.container.address.is_ipv4() == (kind == kind::A));
+            let chosen = nearest(of_family, far, MOST_ADDRESSES, dice);
+            Records::new(TTL_SERVING, chosen.iter().map(|(_, copy)| Data::Address(copy.container.address)))
         }
-        RecordType::SRV => {
-            for copy in choose(zone, serving.filter(|copy| copy.container.port.is_some()), MOST_TARGETS, dice) {
-                if let (Some(target), Some(port)) = (zone.name(&[copy.name, "container"]), copy.container.port) {
-                    let address = of_address(copy.container.address);
-                    found.glue.push(Record::from_rdata(target.clone(), TTL_SERVING, address));
-                    found.data.push(RData::SRV(SRV::new(1 + distance(zone, copy.host), 1, port, target)));
-                }
-            }
+        kind::SRV => {
+            let listening = serving.filter(|copy| copy.container.port.is_some() && is_label(copy.name));
+            let chosen = nearest(listening, far, MOST_TARGETS, dice);
+            let target = |copy: &Instance<'v>| {
+                let port = copy.container.port?;
+                let name = Named { word: copy.name, branch: "container" };
+                Some(Data::Target { priority: 1 + far(copy), port, name, address: copy.container.address })
+            };
+            Records::new(TTL_SERVING, chosen.iter().filter_map(|(_, copy)| target(copy)))
         }
-        RecordType::TXT => {
-            let chosen = choose(zone, serving, MOST_TEXTS, dice);
-            found.data.extend(chosen.iter().map(|copy| RData::TXT(TXT::new(texts(copy)))));
+        kind::TXT => {
+            let chosen = nearest(serving, far, MOST_TEXTS, dice);
+            Records::new(TTL_SERVING, chosen.iter().map(|(_, copy)| Data::Texts(*copy)))
         }
-        _ => {}
-    }
-    Some(found)
+        _ => Records::new(TTL_SERVING, None),
+    })
 }
 
-fn of_host(host: &HostView, kind: RecordType) -> Records {
+fn of_host<'v>(host: &HostView, kind: u16) -> Records<'v> {
     let of_family = match kind {
-        RecordType::A => host.address.is_ipv4(),
-        RecordType::AAAA => host.address.is_ipv6(),
+        kind::A => host.address.is_ipv4(),
+        kind::AAAA => host.address.is_ipv6(),
         _ => false,
     };
-    let data = if of_family && there(host) { vec![of_address(host.address)] } else { Vec::new() };
-    Records { seconds: TTL_STANDING, data, glue: Vec::new() }
+    Records::new(TTL_STANDING, (of_family && there(host)).then_some(Data::Address(host.address)))
 }
 
 /// The name of who has an address.
-fn holder(zone: &Zone, view: &View, asked: IpNet) -> Option<Name> {
-    if asked.prefix_len() < asked.max_prefix_len() {
+fn holder(view: &View, asked: IpNet) -> Option<Named<'_>> {
+    if is_network(asked) {
         return None;
     }
     let address = asked.addr();
-    if let Some(container) = view.holder(address) {
-        return zone.name(&[container.name, "container"]);
-    }
-    let host = view.hosts.values().find(|host| host.address == address)?;
-    zone.name(&[&host.name, "host"])
+    let container = || view.holder(address).map(|container| Named { word: container.name, branch: "container" });
+    let host = || view.host_at(address).map(|host| Named { word: &host.name, branch: "host" });
+    container().or_else(host).filter(|named| is_label(named.word))
 }
 
-/// Its serial counts the views of this agent; zones are not transferred, so no two agents' serials are compared.
-fn soa(zone: &Zone, view: &View) -> Option<RData> {
-    const REFRESH: i32 = 60;
-    const RETRY: i32 = 10;
-    const EXPIRE: i32 = 3600;
-    let server = zone.name(&[zone.here(), "host"])?;
-    let mailbox = zone.name(&["hostmaster"])?;
-    let serial = u32::try_from(view.index & u64::from(u32::MAX)).unwrap_or_default();
-    Some(RData::SOA(SOA::new(server, mailbox, serial, REFRESH, RETRY, EXPIRE, TTL_NOTHING)))
+/// Whether it is more than one address.
+fn is_network(asked: IpNet) -> bool {
+    asked.prefix_len() < asked.max_prefix_len()
 }
 
-/// The best few: near ones first, at random among those that are as near.
-fn choose<'v>(
-    zone: &Zone,
-    copies: impl Iterator<Item = Instance<'v>>,
+/// The best few with how good they are: near ones first, at random among those that are as near. It looks at each once,
+/// and keeps no more of them than it gives.
+fn nearest<T>(
+    all: impl Iterator<Item = T>,
+    distance: impl Fn(&T) -> u16,
     most: usize,
     dice: &mut impl Rng,
-) -> Vec<Instance<'v>> {
-    let mut chosen: Vec<Instance<'v>> = copies.collect();
-    chosen.shuffle(dice);
-    chosen.sort_by_key(|copy| distance(zone, copy.host));
-    chosen.truncate(most);
-    chosen
+) -> Few<((u16, u32), T)> {
+    let mut best: Few<((u16, u32), T)> = Few::default();
+    for one in all {
+        // Who is as near draws lots.
+        let rank = (distance(&one), dice.random());
+        let place = best.iter().take_while(|(better, _)| *better <= rank).count();
+        best.insert(place, most, (rank, one));
+    }
+    best
 }
 
 /// How far away a host is, in three steps.
@@ -275,37 +319,31 @@ fn there(host: &HostView) -> bool {
     host.state == HostState::Alive
 }
 
-fn of_address(address: IpAddr) -> RData {
-    match address {
-        IpAddr::V4(address) => RData::A(A(address)),
-        IpAddr::V6(address) => RData::AAAA(AAAA(address)),
-    }
+/// A name that is no label has no place in a message.
+fn is_label(name: &str) -> bool {
+    zone::length(name).is_some()
 }
 
 /// What is told of a container, as `key=value` (RFC 1464). What it says itself has a key of its own, so that it cannot be
 /// taken for the host's word.
-fn texts(copy: &Instance<'_>) -> Vec<String> {
-    let mut texts = vec![format!("container={}", copy.name), format!("host={}", copy.host.name)];
-    texts.extend(copy.container.capabilities.iter().map(|word| format!("capability={word}")));
-    texts.extend(copy.container.monitor.iter().map(|point| format!("monitor={}", monitoring_point(point))));
-    texts.extend(copy.container.says.iter().map(|(name, value)| format!("says.{name}={value}")));
-    texts.into_iter().map(shorten).collect()
-}
-
-fn monitoring_point(point: &MonitoringPoint) -> String {
-    match point {
-        MonitoringPoint::Http(path) => format!("http:{path}"),
-        MonitoringPoint::Tcp(port) => format!("tcp:{port}"),
-        // What runs inside is nobody's business but the container's.
-        MonitoringPoint::Exec(_) => "exec".to_owned(),
-        MonitoringPoint::Metrics(path) => format!("metrics:{path}"),
-        MonitoringPoint::Unit(unit) => format!("unit:{unit}"),
-        MonitoringPoint::CloudInit => "cloud-init".to_owned(),
+pub fn texts(copy: &Instance<'_>, mut say: impl FnMut(Arguments<'_>)) {
+    say(format_args!("container={}", copy.name));
+    say(format_args!("host={}", copy.host.name));
+    for word in &copy.container.capabilities {
+        say(format_args!("capability={word}"));
     }
-}
-
-fn shorten(mut text: String) -> String {
-    let end = text.floor_char_boundary(LONGEST_STRING);
-    text.truncate(end);
-    text
+    for point in &copy.container.monitor {
+        match point {
+            MonitoringPoint::Http(path) => say(format_args!("monitor=http:{path}")),
+            MonitoringPoint::Tcp(port) => say(format_args!("monitor=tcp:{port}")),
+            // What runs inside is nobody's business but the container's.
+            MonitoringPoint::Exec(_) => say(format_args!("monitor=exec")),
+            MonitoringPoint::Metrics(path) => say(format_args!("monitor=metrics:{path}")),
+            MonitoringPoint::Unit(unit) => say(format_args!("monitor=unit:{unit}")),
+            MonitoringPoint::CloudInit => say(format_args!("monitor=cloud-init")),
+        }
+    }
+    for (name, value) in &copy.container.says {
+        say(format_args!("says.{name}={value}"));
+    }
 }

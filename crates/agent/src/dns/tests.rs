@@ -1,8 +1,10 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+mod chance;
+mod reference;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
-
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,7 +15,7 @@ use proptest::prelude::*;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 
-use super::wire::{Carrier, respond};
+use super::wire::{self, Carrier};
 use super::zone::Zone;
 use crate::catalogue::{Container, Health, HostState, HostView, MonitoringPoint, Part, State, View};
 
@@ -70,6 +72,12 @@ fn question(name: &str, kind: RecordType) -> Message {
     let mut message = Message::new(4711, MessageType::Query, OpCode::Query);
     message.add_query(Query::query(Name::from_ascii(name).unwrap(), kind));
     message
+}
+
+fn respond(zone: &Zone, view: &View, request: &[u8], carrier: Carrier, dice: &mut StdRng) -> Option<Vec<u8>> {
+    let mut reply = Vec::new();
+    wire::respond(zone, view, request, carrier, dice, &mut reply);
+    (!reply.is_empty()).then_some(reply)
 }
 
 fn send(view: &View, message: &Message, carrier: Carrier) -> Message {

@@ -88,6 +88,19 @@ async fn get(address: SocketAddr, path: &str) -> (String, Value) {
 }
 
 #[tokio::test]
+async fn a_page_of_somebody_elses_that_has_its_name_lead_here_reads_nothing() {
+    let running = start().await;
+    for (host, status) in [("evil.example", "421"), ("127.0.0.1:8500", "200"), ("lxd0.host.demo.internal", "200")] {
+        let mut stream = TcpStream::connect(running.address).await.unwrap();
+        let request = format!("GET /v1/catalogue HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let (head, body) = read(stream).await;
+        assert!(head.starts_with(&format!("http/1.1 {status}")), "{host}: {head}");
+        assert_eq!(body.contains("hugo"), status == "200", "{host}: {body}");
+    }
+}
+
+#[tokio::test]
 async fn every_path_is_answered_and_none_can_be_written() {
     let running = start().await;
     for path in [

@@ -29,7 +29,7 @@ use super::changes::History;
 use super::consul::Consul;
 use super::own::Teller;
 use super::parameters::Parameters;
-use super::{own, page, prometheus};
+use super::{misdirected, own, page, prometheus};
 use crate::catalogue::{Name, View};
 use crate::door::{Door, Seat};
 use crate::picture::Picture;
@@ -236,6 +236,7 @@ fn router(shared: Arc<Shared>) -> Router {
     ours.merge(consul_routes())
         .fallback(async || refusal(StatusCode::NOT_FOUND, "there is nothing at this path"))
         .layer(middleware::from_fn(read_only))
+        .layer(middleware::from_fn(directed))
         .with_state(shared)
 }
 
@@ -277,6 +278,18 @@ fn consul_routes() -> Router<Arc<Shared>> {
         .route("/v1/health/node/{name}", blocking!(|consul, name, _| consul.health_of_node(name)))
         .route("/v1/health/state/{name}", blocking!(|consul, name, _| consul.checks_in_state(name)))
         .route("/v1/health/checks/{name}", blocking!(|consul, name, asked| consul.checks_of_service(name, asked)))
+}
+
+/// Who asks by a name that is not ours is not answered.
+async fn directed(request: Request, next: Next) -> Response {
+    let host = request.headers().get(header::HOST).map(|host| host.to_str().unwrap_or("?."));
+    if host.is_none_or(misdirected::is_ours) {
+        return next.run(request).await;
+    }
+    refusal(
+        StatusCode::MISDIRECTED_REQUEST,
+        "this agent is asked by its address, by one word, or by a name that ends in `.internal`",
+    )
 }
 
 /// Nothing is written here, at no path.

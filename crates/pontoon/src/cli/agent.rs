@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use pontoon_agent::daemon::DEFAULT_PATH;
 
+use super::Target;
+
 /// The program of a host.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Agent {
@@ -22,6 +24,8 @@ pub(crate) enum Agent {
         after_help = "Examples:\n  pontoon agent services\n  pontoon agent services hugo --http 192.168.0.14:8500"
     )]
     Services(Services),
+    /// Print the key of a stack's ring, by which a machine that is no host of it can join
+    Key(Key),
     /// Print what changes, until Ctrl-C
     Watch(Asked),
 }
@@ -31,6 +35,12 @@ pub(crate) struct Run {
     /// What it is told
     #[arg(long, value_name = "FILE", default_value = DEFAULT_PATH)]
     pub(crate) config: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Key {
+    #[command(flatten)]
+    pub(crate) target: Target,
 }
 
 /// Which agent is asked.

@@ -4,6 +4,7 @@
 
 mod ask;
 mod engine;
+mod key;
 mod look;
 mod run;
 mod told;
@@ -18,6 +19,7 @@ pub(crate) async fn run(verb: &Agent, output: &Output) -> Result<Exit, Failure> 
         Agent::Members(asked) => ask::members(asked, output).await,
         Agent::Catalogue(asked) => ask::catalogue(asked, output).await,
         Agent::Services(arguments) => ask::services(arguments, output).await,
+        Agent::Key(arguments) => key::run(arguments, output).await,
         Agent::Watch(asked) => ask::watch(asked, output).await,
     }
 }

@@ -1,7 +1,7 @@
 //! The condition of a stack as a person reads it: three tables and one line that sums up.
 
 use super::style::{Style, indented, printable};
-use crate::verbs::status::condition::{Balancer, Condition, Container, ContainerState, Host, HostState};
+use crate::verbs::status::condition::{Agent, Balancer, Condition, Container, ContainerState, Host, HostState};
 
 /// The condition for people; ends with a newline.
 pub(crate) fn text(condition: &Condition, style: Style) -> String {
@@ -11,7 +11,8 @@ pub(crate) fn text(condition: &Condition, style: Style) -> String {
     if let Some(attachment) = &condition.attachment {
         out += &format!("Containers pass port security by {}: {}\n", attachment.mode, printable(&attachment.reason));
     }
-    out += &table(style, &["HOST", "STATE", "ADDRESS", "FLOATING IP", "ENGINE", "CONTAINERS"], hosts(condition));
+    out +=
+        &table(style, &["HOST", "STATE", "ADDRESS", "FLOATING IP", "ENGINE", "AGENT", "CONTAINERS"], hosts(condition));
     out += &reasons(condition, style);
     out += &table(style, &["CONTAINER", "STATE", "ADDRESS", "HOST", "PROVEN"], containers(condition));
     out += &table(style, &["BALANCER", "STATE", "VIP", "PUBLISHED AT", "MEMBERS"], balancers(condition));
@@ -83,6 +84,7 @@ fn hosts(condition: &Condition) -> Vec<Vec<Cell>> {
             or_dash(host.address),
             or_dash(host.floating_ip),
             engine,
+            agent(host.agent),
             if host.engine_answers {
                 plain(format!("{} of {} run", host.running, host.containers))
             } else {
@@ -91,6 +93,15 @@ fn hosts(condition: &Condition) -> Vec<Vec<Cell>> {
         ]
     };
     condition.hosts.iter().map(row).collect()
+}
+
+fn agent(agent: Agent) -> Cell {
+    match agent {
+        Agent::Running => cell("runs", Tone::Good),
+        Agent::Stopped => cell("stopped", Tone::Bad),
+        Agent::None => plain("none"),
+        Agent::Unknown => plain("-"),
+    }
 }
 
 fn host_state(host: &Host) -> Cell {

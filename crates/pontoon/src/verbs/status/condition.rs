@@ -63,10 +63,37 @@ pub(crate) struct Host {
     pub(crate) engine: Option<Engine>,
     /// Whether the engine answered; only a look from inside tells.
     pub(crate) engine_answers: bool,
+    /// Its agent.
+    pub(crate) agent: Agent,
     /// How many containers of the stack run there.
     pub(crate) running: usize,
     /// How many containers of the stack are there.
     pub(crate) containers: usize,
+}
+
+/// How a host's agent is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Agent {
+    /// The host was not looked into.
+    Unknown,
+    /// There is none.
+    None,
+    /// It is there and does not run.
+    Stopped,
+    /// It runs.
+    Running,
+}
+
+impl Agent {
+    fn of(inside: Option<&observed::Inside>) -> Self {
+        match inside.map(|inside| &inside.agent) {
+            None => Self::Unknown,
+            Some(agent) if agent.running => Self::Running,
+            Some(agent) if agent.program.is_some() => Self::Stopped,
+            Some(_) => Self::None,
+        }
+    }
 }
 
 /// How far a host has come.
@@ -242,6 +269,7 @@ fn host(stack: &Stack, seen: &Observed, book: &Book, name: String, engine: Optio
         floating_ip: given.or(floating),
         engine,
         engine_answers: inside.is_some(),
+        agent: Agent::of(inside),
         running: inside.map_or(0, |inside| inside.containers.values().filter(|one| one.running).count()),
         containers: inside.map_or(0, |inside| inside.containers.len()),
         name,

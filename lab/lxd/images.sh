@@ -10,9 +10,10 @@ set -euo pipefail
 
 release=bookworm
 # cloud-init's `locale` and `ssh` modules aside, a container needs what an ordinary cloud image has. hugo and git are
-# what examples/blog asks for: `packages:` is content with what is installed already.
+# what examples/blog asks for: `packages:` is content with what is installed already. curl speaks to the agent of a host,
+# and systemd-resolved makes those name servers count that DHCP or a network configuration names.
 container_packages=(systemd systemd-sysv udev dbus cloud-init iproute2 iputils-ping procps netbase ca-certificates
-    passwd login python3 hugo git)
+    passwd login python3 hugo git curl systemd-resolved)
 # What the user-data of a host would install where a mirror is.
 host_packages=(lxd lxd-client dnsmasq dnsmasq-utils openssh-server sudo nftables btrfs-progs
     zstd)
@@ -60,11 +61,17 @@ divide() {
     APT_CONFIG=$MMDEBSTRAP_APT_CONFIG apt-get --yes -qq --no-install-recommends \
         -o DPkg::Chroot-Directory="$root" install "${host_packages[@]}"
     neutral "$work/container" container
+    ln -s ../run/systemd/resolve/stub-resolv.conf "$work/container/etc/resolv.conf"
     # What has nothing to do in a container, and fails there.
     chroot "$work/container" systemctl --quiet mask systemd-binfmt.service e2scrub_reap.service
+    # Nobody logs in or is asked for a password. The kernel lets all containers of all hosts together watch files by 128
+    # handles (fs.inotify.max_user_instances), of which each of these would take one.
+    chroot "$work/container" systemctl --quiet mask systemd-logind.service console-getty.service \
+        systemd-ask-password-console.path systemd-ask-password-wall.path
     neutral "$root" host
-    # Settings of the kernel are the real machine's; and whoever logs in at the console hangs it up first.
-    chroot "$root" systemctl --quiet mask systemd-sysctl.service console-getty.service
+    # Settings of the kernel are the real machine's; whoever logs in at the console hangs it up first; and a host is told
+    # its name server by the lab.
+    chroot "$root" systemctl --quiet mask systemd-sysctl.service console-getty.service systemd-resolved.service
 }
 
 # An image that does not know where it was built, and has what is below image/.

@@ -1,10 +1,11 @@
 //! `cargo xtask bench`: the benchmarks, one after the other, so that none disturbs another's clock.
 //!
 //! A benchmark is a `[[bench]]` target of any crate; it prints its own table, with the number of requests where it
-//! sends any. It is built as a release. `bench lab` is another thing: Pontoon beside others on the OpenStack lab.
+//! sends any. It is built as a release. Two are other things: `bench lab` is Pontoon beside others on the OpenStack lab,
+//! `bench agents` is how fast agents are on hosts of the LXD lab.
 
 use crate::checkout::{cargo, list, metadata, root, text};
-use crate::{command, lab};
+use crate::{command, lab, test};
 
 /// Runs the benchmarks of the given names, or all.
 pub(crate) fn run(names: &[String]) -> Result<(), String> {
@@ -12,6 +13,9 @@ pub(crate) fn run(names: &[String]) -> Result<(), String> {
         return lab::openstack::bench::run(rest);
     }
     let root = root()?;
+    if names == ["agents"] {
+        return test::lxd::bench(&root);
+    }
     let metadata = metadata(&root)?;
     let members: Vec<&str> = list(&metadata, "workspace_members").filter_map(|id| id.as_str()).collect();
     let found: Vec<(&str, &str)> = list(&metadata, "packages")

@@ -5,7 +5,7 @@
 
 mod client;
 mod counts;
-mod lxd;
+pub(crate) mod lxd;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -20,12 +20,13 @@ const HOSTS: u8 = 2;
 
 /// What the lab's programs call, where they do not have it from any Debian or Ubuntu: a call that succeeds where it is
 /// there, and its package.
-const TOOLS: [(&[&str], &str); 5] = [
+const TOOLS: [(&[&str], &str); 6] = [
     (&["mmdebstrap", "--version"], "mmdebstrap"),
     (&["zstd", "--version"], "zstd"),
     (&["ip", "-V"], "iproute2"),
     (&["dnsmasq", "--version"], "dnsmasq-base"),
     (&["script", "--version"], "bsdutils"),
+    (&["strip", "--version"], "binutils"),
 ];
 
 /// Brings the lab up or down, or says how it is.

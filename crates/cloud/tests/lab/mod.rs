@@ -6,27 +6,31 @@
 #![allow(dead_code, unreachable_pub, missing_docs, reason = "every test uses its own part of this")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod tenancy;
+
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use futures_util::StreamExt as _;
 use futures_util::future::BoxFuture;
+use futures_util::stream::FuturesUnordered;
 use pontoon_cloud::lxd::{self, ExecRequest};
-use pontoon_cloud::site::{Outside, Patience, Site, SiteError, chain};
+use pontoon_cloud::site::{AgentSource, Outside, Patience, Site, SiteError, chain};
 use pontoon_cloud::ssh::{BoxIo, Identity, SshError, dial_tcp};
-use pontoon_core::address::Mac;
 use pontoon_core::observed::Observed;
 use pontoon_core::plan::{Action, Plan, Step};
+use pontoon_core::run::{Outcome, Run};
 use pontoon_core::spec::{self, Files, SourceText, Sources, model};
-use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-
-use crate::openstack_fake::{Fake, Reply, Seen};
 
 /// Generous: the machine may be busy, and nothing waits this long when all is well.
 pub const LIMIT: Duration = Duration::from_mins(3);
+
+/// So many steps are performed at once.
+const AT_ONCE: usize = 6;
 
 /// What a container serves that runs [`serve`].
 pub const PAGE: &str = "served by a container";
@@ -59,7 +63,7 @@ pub struct Lab {
 }
 
 impl Lab {
-    fn fact(&self, machine: &str, name: &str) -> String {
+    pub fn fact(&self, machine: &str, name: &str) -> String {
         std::fs::read_to_string(self.state.join("machines").join(machine).join(name)).unwrap().trim().to_owned()
     }
 
@@ -77,15 +81,16 @@ pub fn machine(verb: &str, name: &str, arguments: &[&str]) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// One stack on one host.
+/// A stack on hosts of the lab.
 pub struct Stack {
     pub lab: Lab,
     pub site: Site,
     model: model::Stack,
-    host: &'static str,
+    /// The hosts that it does something to.
+    hosts: Vec<&'static str>,
 }
 
-/// What a test says about its stack.
+/// What a test says about a stack that is one container on one host.
 #[derive(Default)]
 pub struct Wanted<'a> {
     /// Its name, which sets it apart from the stacks of other tests.
@@ -103,17 +108,76 @@ pub struct Wanted<'a> {
     pub image: Option<&'a str>,
 }
 
+/// What a test says about a stack of any size.
+#[derive(Default)]
+pub struct Described {
+    pub name: String,
+    /// The machines that are servers of it, the first ones of the lab.
+    pub machines: Vec<&'static str>,
+    /// Those of them that it does something to.
+    pub hosts: Vec<&'static str>,
+    /// Lines of `network` beside the usual ones.
+    pub network: String,
+    pub services: Vec<Service>,
+    /// What containers are made from, where it is not the lab's image.
+    pub image: Option<String>,
+    /// What the hosts get as their agent.
+    pub agent: AgentSource,
+}
+
+/// A service of one container, which is called as the service with `-0` behind.
+#[derive(Clone, Default)]
+pub struct Service {
+    pub name: String,
+    pub host: &'static str,
+    pub address: String,
+    /// Lines beside the usual ones.
+    pub lines: String,
+    pub user_data: String,
+}
+
+impl Wanted<'_> {
+    fn described(&self) -> Described {
+        let service = Service {
+            name: self.name.to_owned(),
+            host: self.host,
+            address: self.address.to_owned(),
+            lines: self.service.to_owned(),
+            user_data: self.user_data.to_owned(),
+        };
+        Described {
+            name: self.name.to_owned(),
+            // Those on the first one do not see what becomes of the second.
+            machines: if self.host == "lxd0" { vec!["lxd0"] } else { vec!["lxd0", "lxd1"] },
+            hosts: vec![self.host],
+            network: self.network.to_owned(),
+            services: vec![service],
+            image: self.image.map(str::to_owned),
+            agent: AgentSource::Unasked,
+        }
+    }
+}
+
 impl Stack {
     pub async fn new(lab: &Lab, wanted: &Wanted<'_>) -> Self {
-        let &Wanted { name, host, address, network, service, user_data, image } = wanted;
-        let image = image.map_or_else(|| format!("file:{}", lab.image.display()), str::to_owned);
-        let text = format!(
-            "stack: {name}\nnetwork:\n  name: lan\n  subnet: 192.168.0.0/24\n  containers: 192.168.0.100-192.168.0.199\n{network}\
-             hosts:\n  lxd: {{count: {}, image: Debian 12, flavor: any, key: lab, floating_ip: false}}\n\
-             services:\n  {name}:\n    image: {image}\n    address: {address}\n    user_data: {}\n{service}",
-            hosts(host).len(),
-            serde_json::to_string(user_data).unwrap(),
+        Self::of(lab, wanted.described()).await
+    }
+
+    pub async fn of(lab: &Lab, described: Described) -> Self {
+        let fake = tenancy::of(lab, &described).await;
+        let image = described.image.unwrap_or_else(|| format!("file:{}", lab.image.display()));
+        let mut text = format!(
+            "stack: {}\nnetwork:\n  name: lan\n  subnet: 192.168.0.0/24\n  containers: 192.168.0.100-192.168.0.199\n{}\
+             hosts:\n  lxd: {{count: {}, image: Debian 12, flavor: any, key: lab, floating_ip: false}}\nservices:\n",
+            described.name,
+            described.network,
+            described.machines.len(),
         );
+        for Service { name, address, lines, user_data, .. } in &described.services {
+            let user_data = serde_json::to_string(user_data).unwrap();
+            text +=
+                &format!("  {name}:\n    image: {image}\n    address: {address}\n    user_data: {user_data}\n{lines}");
+        }
         let sources = Sources {
             main: SourceText::new("pontoon.yaml", text),
             overlay: None,
@@ -121,7 +185,6 @@ impl Stack {
             cloud: Some("lab".to_owned()),
         };
         let loaded = spec::load(&sources, &Beside).unwrap_or_else(|errors| panic!("{errors:?}"));
-        let fake = tenancy(lab, wanted).await;
         let identity = Identity::from_file(&lab.state.join("id_ed25519")).unwrap();
         let patience = Patience {
             step: LIMIT,
@@ -129,28 +192,55 @@ impl Stack {
             look: Duration::from_secs(10),
             ..Patience::default()
         };
-        let site = Site::new(name, fake.client(), vec![identity], Arc::new(OnTheNetwork), patience, PathBuf::from("/"));
-        Self { lab: lab.clone(), site, model: loaded.stack, host }
+        let (name, outside) = (&described.name, Arc::new(OnTheNetwork));
+        let mut site = Site::new(name, fake.client(), vec![identity], outside, patience, PathBuf::from("/"));
+        site.agent = described.agent;
+        Self { lab: lab.clone(), site, model: loaded.stack, hosts: described.hosts }
     }
 
     pub async fn observe(&self) -> Observed {
         self.site.observe(&self.model).await.unwrap()
     }
 
-    /// What a plan has for the host.
+    /// What a plan has for the stack's hosts.
     pub async fn plan(&self) -> Vec<Step> {
-        let plan = Plan::up(&self.model, &self.observe().await);
-        assert_eq!(plan.blocked, []);
-        let ours = plan.steps.into_iter().filter(|step| self.is_ours(&step.action));
-        ours.collect()
+        self.plan_for_hosts().await.steps
     }
 
-    /// Performs what a plan has for the host, in its order, and answers what the first step that failed said.
-    pub async fn try_up(&self) -> Result<(), SiteError> {
-        for step in self.plan().await {
-            self.perform(&step).await?;
+    async fn plan_for_hosts(&self) -> Plan {
+        let plan = Plan::up(&self.model, &self.observe().await);
+        assert_eq!(plan.blocked, []);
+        let mut numbers = std::collections::BTreeMap::new();
+        let mut steps = Vec::new();
+        for (number, mut step) in plan.steps.into_iter().enumerate().filter(|(_, step)| self.is_ours(&step.action)) {
+            step.after = step.after.iter().filter_map(|before| numbers.get(before).copied()).collect();
+            numbers.insert(number, steps.len());
+            steps.push(step);
         }
-        Ok(())
+        Plan { steps, ..Plan::default() }
+    }
+
+    /// Performs what a plan has for the hosts, some of it at once, and answers what the first step that failed said.
+    pub async fn try_up(&self) -> Result<(), SiteError> {
+        let plan = self.plan_for_hosts().await;
+        let mut run = Run::new(&plan);
+        let mut running = FuturesUnordered::new();
+        let mut failed = None;
+        loop {
+            while let Some(number) = run.start(AT_ONCE) {
+                let step = &plan.steps[number];
+                running.push(async move { (number, self.perform(step).await) });
+            }
+            let Some((number, result)) = running.next().await else { break };
+            match result {
+                Ok(()) => run.finish(number, Outcome::Done),
+                Err(error) => {
+                    run.finish(number, Outcome::Failed(String::new()));
+                    failed = failed.or(Some(error));
+                }
+            }
+        }
+        failed.map_or(Ok(()), Err)
     }
 
     /// Brings the stack up, and shows that a second look finds nothing to do.
@@ -168,18 +258,33 @@ impl Stack {
         result
     }
 
-    /// The engine of the host.
+    /// The engine of the stack's first host.
     pub async fn engine(&self) -> lxd::Client {
-        self.site.hosts.any_engine(self.host).await.unwrap()
+        self.engine_of(self.hosts[0]).await
     }
 
-    /// What a command in the stack's container prints; it has to succeed.
+    pub async fn engine_of(&self, host: &str) -> lxd::Client {
+        self.site.hosts.any_engine(host).await.unwrap()
+    }
+
+    /// What a command in the only container of a stack prints; it has to succeed.
     pub async fn run(&self, command: &[&str]) -> String {
+        self.run_in(self.hosts[0], &self.container(), command).await
+    }
+
+    /// What a command in a container prints; it has to succeed.
+    pub async fn run_in(&self, host: &str, container: &str, command: &[&str]) -> String {
+        let output = self.try_in(host, container, command).await;
+        let complaint = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.code, 0, "{command:?} in {container}: {complaint}");
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// What comes of a command in a container.
+    pub async fn try_in(&self, host: &str, container: &str, command: &[&str]) -> lxd::ExecOutput {
         let command = command.iter().map(|word| (*word).to_owned()).collect();
         let request = ExecRequest { command, ..ExecRequest::default() };
-        let output = self.engine().await.exec(&self.container(), &request, LIMIT).await.unwrap();
-        assert_eq!(output.code, 0, "{}", String::from_utf8_lossy(&output.stderr));
-        String::from_utf8(output.stdout).unwrap()
+        self.engine_of(host).await.exec(container, &request, LIMIT).await.unwrap()
     }
 
     pub fn container(&self) -> String {
@@ -192,11 +297,12 @@ impl Stack {
             Action::PutProfile { host, .. }
             | Action::ImportImage { host, .. }
             | Action::PutDhcpHost { host, .. }
+            | Action::PutAgent { host, .. }
             | Action::CreateContainer { host, .. }
             | Action::ConfigureContainer { host, .. }
             | Action::StartContainer { host, .. }
             | Action::AwaitContainer { host, .. }
-            | Action::DeleteContainer { host, .. } => host == self.host,
+            | Action::DeleteContainer { host, .. } => self.hosts.contains(&host.as_str()),
             _ => false,
         }
     }
@@ -216,64 +322,6 @@ pub fn neighbour(address: Ipv4Addr) -> String {
     let output = Command::new("ip").args(["neigh", "show", &address.to_string()]).output().unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
     text.split_whitespace().skip_while(|word| *word != "lladdr").nth(1).unwrap_or_default().to_owned()
-}
-
-/// The machines of a stack that runs on one of them: those on the first one do not see what becomes of the second.
-fn hosts(host: &str) -> &'static [&'static str] {
-    if host == "lxd0" { &["lxd0"] } else { &["lxd0", "lxd1"] }
-}
-
-/// Lists in which those machines of the lab are servers of the stack, each with its port. The pair on one of them says where
-/// the stack's container belongs.
-async fn tenancy(lab: &Lab, wanted: &Wanted<'_>) -> Fake {
-    let stack = wanted.name;
-    let container = Mac::of_container(stack, &format!("{stack}-0"));
-    let (mut servers, mut ports) = (Vec::new(), Vec::new());
-    for &machine in hosts(wanted.host) {
-        let pairs = json!([{"ip_address": wanted.address, "mac_address": container}]);
-        let pairs = if machine == wanted.host { pairs } else { json!([]) };
-        let (mac, address) = (lab.fact(machine, "mac"), lab.fact(machine, "address"));
-        servers.push(json!({
-            "id": machine, "name": machine, "status": "ACTIVE", "image": {"id": "i"}, "flavor": {"id": "f"},
-            "metadata": {"pontoon.key": format!("pontoon:{stack}:host/{machine}")},
-        }));
-        ports.push(json!({
-            "id": format!("port-{machine}"), "name": machine, "project_id": "p1", "network_id": "n",
-            "description": format!("pontoon:{stack}:port/{machine}"), "mac_address": mac, "status": "ACTIVE",
-            "fixed_ips": [{"subnet_id": "s", "ip_address": address}], "device_id": machine,
-            "device_owner": "compute:nova", "security_groups": [], "allowed_address_pairs": pairs,
-            "port_security_enabled": true, "revision_number": 1,
-        }));
-    }
-    let network = json!({
-        "id": "n", "name": "lan", "project_id": "p1", "mtu": 1442, "shared": false, "router:external": false,
-        "port_security_enabled": true, "subnets": ["s"], "status": "ACTIVE",
-    });
-    let subnet = json!({
-        "id": "s", "name": "lan", "network_id": "n", "ip_version": 4, "cidr": "192.168.0.0/24", "project_id": "p1",
-        "gateway_ip": "192.168.0.1", "enable_dhcp": true, "dns_nameservers": [], "tags": [], "revision_number": 1,
-        "allocation_pools": [{"start": "192.168.0.2", "end": "192.168.0.20"}],
-    });
-    let extensions = json!([{"alias": "allowed-address-pairs"}, {"alias": "port-security"}]);
-    let lab = lab.clone();
-    let answer = move |seen: &Seen, _: usize| {
-        let path = seen.path.split('?').next().unwrap_or_default();
-        if let Some(server) = path.strip_suffix("/action").and_then(|path| path.rsplit('/').next()) {
-            return Reply::json(200, &json!({"output": lab.console(server)}));
-        }
-        let name = path.trim_end_matches("/detail").rsplit('/').next().unwrap_or_default();
-        let name = name.trim_start_matches("os-").replace('-', "_");
-        let rows: Value = match name.as_str() {
-            "servers" => servers.clone().into(),
-            "ports" => ports.clone().into(),
-            "networks" => json!([network]),
-            "subnets" => json!([subnet]),
-            "extensions" => extensions.clone(),
-            _ => json!([]),
-        };
-        Reply::json(200, &json!({name: rows}))
-    };
-    Fake::start(answer).await
 }
 
 /// The way to the hosts: this process is on their network.

@@ -1,0 +1,195 @@
+//! A container that means ill, beside others on its host.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::{Duration, Instant};
+
+use tokio::net::UdpSocket;
+use tokio::time::timeout;
+
+use crate::asking::until;
+use crate::town::{STACK, container, host_of, in_town};
+
+/// The one that means ill, and one beside it.
+const HOSTILE: &str = "jobs";
+const NEIGHBOUR: &str = "cache";
+/// How long rates are measured.
+const WHILE: Duration = Duration::from_secs(4);
+/// What is left of the rate of answers that a neighbour gets, at least: the flood takes its share of the processors too,
+/// of which the lab's hosts have no more than two together.
+const LEFT: f64 = 0.05;
+
+#[test]
+fn a_container_that_floods_its_socket_is_slow_to_itself_alone() {
+    in_town(async |town| {
+        let agent = town.agent(host_of(NEIGHBOUR));
+        let calm = rate(agent.address, 8600).await;
+        let hostile = container(HOSTILE);
+        let flood = town.stack.run_in(host_of(HOSTILE), &hostile, &["python3", "-c", SOCKET_FLOOD]);
+        let meanwhile = async {
+            let announce = ["/dev/pontoon/bin/pontoon", "announce", "--says", "still=heard"];
+            town.stack.run_in(host_of(NEIGHBOUR), &container(NEIGHBOUR), &announce).await;
+            for agent in town.agents() {
+                until("the neighbour's word", async || {
+                    let known = agent.container(&container(NEIGHBOUR)).await?;
+                    if known["says"]["still"] == "heard" && known["serves"] == true {
+                        Ok(())
+                    } else {
+                        Err(known.to_string())
+                    }
+                })
+                .await;
+            }
+            rate(agent.address, 8600).await
+        };
+        let (said, flooded) = tokio::join!(flood, meanwhile);
+        eprintln!("{} answers a second without the flood, {} with it; the flood: {said}", calm.rate, flooded.rate);
+        flooded.is_fair_beside(&calm);
+        town.is_well().await;
+        // And who has done so can speak again.
+        let announce = ["/dev/pontoon/bin/pontoon", "announce", "--clear"];
+        until("the flood to be over", async || {
+            let output = town.stack.try_in(host_of(HOSTILE), &hostile, &announce).await;
+            if output.code == 0 { Ok(()) } else { Err(String::from_utf8_lossy(&output.stderr).into_owned()) }
+        })
+        .await;
+        town.stack.run_in(host_of(NEIGHBOUR), &container(NEIGHBOUR), &announce).await;
+    });
+}
+
+#[test]
+fn a_container_that_floods_the_dns_of_its_host_leaves_answers_to_others() {
+    in_town(async |town| {
+        let (agent, hostile) = (town.agent(host_of(NEIGHBOUR)), container(HOSTILE));
+        for port in [8600, 53] {
+            let calm = rate(agent.address, port).await;
+            let script = DNS_FLOOD.replace("SERVER", &agent.address.to_string()).replace("PORT", &port.to_string());
+            let command = ["python3", "-c", &script];
+            let flood = town.stack.run_in(host_of(HOSTILE), &hostile, &command);
+            let meanwhile = async {
+                // The flood has begun.
+                tokio::time::sleep(Duration::from_secs(2)).await;
+                rate(agent.address, port).await
+            };
+            let (said, flooded) = tokio::join!(flood, meanwhile);
+            eprintln!("port {port}: {} answers a second, {} beside {}", calm.rate, flooded.rate, said.trim());
+            flooded.is_fair_beside(&calm);
+        }
+        town.is_well().await;
+    });
+}
+
+/// What a client gets that asks one question after the other.
+struct Rate {
+    rate: u64,
+    asked: u64,
+    answered: u64,
+}
+
+impl Rate {
+    fn is_fair_beside(&self, calm: &Self) {
+        let (answered, asked) = (self.answered, self.asked);
+        assert!(answered * 10 >= asked * 9, "{answered} of {asked} questions are answered");
+        #[allow(clippy::cast_precision_loss, reason = "a few thousand")]
+        let left = self.rate as f64 / calm.rate as f64;
+        assert!(left >= LEFT, "{} answers a second are left of {}", self.rate, calm.rate);
+    }
+}
+
+async fn rate(server: Ipv4Addr, port: u16) -> Rate {
+    let socket = UdpSocket::bind("0.0.0.0:0").await.unwrap();
+    socket.connect(SocketAddr::from((server, port))).await.unwrap();
+    let begun = Instant::now();
+    let (mut asked, mut answered) = (0_u64, 0_u64);
+    while begun.elapsed() < WHILE {
+        asked += 1;
+        let id = u16::try_from(asked % 65_536).unwrap();
+        socket.send(&question(id)).await.unwrap();
+        let mut bytes = [0; 1500];
+        let answer = timeout(Duration::from_secs(1), async {
+            loop {
+                let length = socket.recv(&mut bytes).await.unwrap();
+                if length > 12 && bytes[..2] == id.to_be_bytes() {
+                    break u16::from_be_bytes([bytes[6], bytes[7]]);
+                }
+            }
+        });
+        answered += u64::from(answer.await.is_ok_and(|records| records > 0));
+    }
+    Rate { rate: answered / WHILE.as_secs(), asked, answered }
+}
+
+/// A question for the address of the neighbour's service.
+fn question(id: u16) -> Vec<u8> {
+    let mut bytes = id.to_be_bytes().to_vec();
+    bytes.extend([1, 0, 0, 1, 0, 0, 0, 0, 0, 0]);
+    for label in [NEIGHBOUR, "service", STACK, "internal"] {
+        bytes.push(u8::try_from(label.len()).unwrap());
+        bytes.extend(label.as_bytes());
+    }
+    bytes.extend([0, 0, 1, 0, 1]);
+    bytes
+}
+
+/// Connections that say nothing, that say half of something, and too much of everything, from many threads.
+const SOCKET_FLOOD: &str = r#"
+import socket, threading, time
+end = time.time() + 10
+counts = [0] * 4
+held = []
+def connect():
+    s = socket.socket(socket.AF_UNIX)
+    s.settimeout(1)
+    s.connect("/dev/pontoon/announce/socket")
+    return s
+def again(index, act):
+    while time.time() < end:
+        try:
+            act()
+            counts[index] += 1
+        except OSError:
+            pass
+def silent():
+    held.append(connect())
+    if len(held) > 500: held.pop(0).close()
+def half():
+    s = connect()
+    s.sendall(b"PUT /v1/self HTTP/1.1\r\nHost: agent\r\nContent-Le")
+    held.append(s)
+def oversized():
+    s = connect()
+    s.sendall(b"PUT /v1/self HTTP/1.1\r\nHost: agent\r\nContent-Length: 99999999\r\n\r\n" + b"[" * 1000000)
+    s.recv(1000)
+    s.close()
+def busy():
+    s = connect()
+    body = b'{"says": {"n": "%d"}, "capabilities": ["c%d"]}' % (counts[3], counts[3])
+    s.sendall(b"PUT /v1/self HTTP/1.1\r\nHost: agent\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+    s.recv(1000)
+    s.close()
+threads = [threading.Thread(target=again, args=(i, f)) for i, f in enumerate([silent, half, oversized, busy]) for _ in range(4)]
+for t in threads: t.start()
+for t in threads: t.join()
+print(counts)
+"#;
+
+/// Questions for names that there are and that there are not, as fast as they can be sent, and some that are no questions.
+const DNS_FLOOD: &str = r#"
+import random, socket, struct, time
+end = time.time() + 8
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.setblocking(False)
+sent = 0
+def name(*labels): return b"".join(bytes([len(l)]) + l for l in labels) + b"\0"
+while time.time() < end:
+    for _ in range(100):
+        word = b"x%08x" % random.getrandbits(32)
+        host = name(word, b"service", b"lab", b"internal") if sent % 2 else name(b"town", b"capability", b"lab", b"internal")
+        packet = struct.pack(">HHHHHH", random.getrandbits(16), 0x100, 1, 0, 0, 0) + host + struct.pack(">HH", random.choice([1, 16, 33, 255]), 1)
+        if sent % 50 == 0: packet = random.randbytes(random.randrange(1, 600))
+        try:
+            s.sendto(packet, ("SERVER", PORT))
+        except OSError:
+            pass
+        sent += 1
+print(sent, "questions")
+"#;

@@ -170,6 +170,12 @@ impl Catalogue {
         if *host == *self.config.name { Some(self.own.part()) } else { self.peers.get(host).map(|peer| &peer.part) }
     }
 
+    /// Whether there are other hosts, and of each that is there some state of its part is known.
+    pub fn knows_others(&self) -> bool {
+        let mut others = self.peers.values().filter(|peer| peer.state == HostState::Alive).peekable();
+        others.peek().is_some() && others.all(|peer| peer.mark.is_some())
+    }
+
     /// What it has counted.
     pub const fn counters(&self) -> Counters {
         self.counters

@@ -20,7 +20,7 @@
 //!
 //! A start: the files are read and all sockets bound, so that a mistake is said by name and nothing is begun; then the
 //! containers are looked at, for a moment at most, so that what the host says first is how they are; then it joins the
-//! ring. An end: it leaves the ring, which the others are told, and only then goes.
+//! ring; and when the others have told what they have, again for a moment at most, it begins to answer. An end: it leaves the ring, which the others are told, and only then goes.
 //!
 //! Signals, and which engine it is, are the matter of whoever starts this.
 
@@ -74,6 +74,10 @@ pub struct Daemon {
     picture_file: PathBuf,
     pictures: channel::Sender<Arc<Picture>>,
     views: channel::Receiver<Arc<View>>,
+    /// Whether the view has the parts of all hosts that are there.
+    whole: channel::Receiver<bool>,
+    /// Whether questions are answered.
+    opened: channel::Sender<bool>,
     /// All that runs; it ends with this.
     tasks: JoinSet<()>,
 }
@@ -105,8 +109,18 @@ impl Daemon {
     }
 
     /// Asks each seed once, for a moment at most; those that do not answer are asked again, for ever if need be. Returns
-    /// how many answered.
+    /// how many answered. From then on questions are answered: whoever asks a host whose agent is restarted waits for a
+    /// moment, and is not told that there is nobody else.
     pub async fn join(&mut self) -> usize {
+        let reached = self.join_ring().await;
+        if reached > 0 && timeout(self.pace.gather, self.whole.wait_for(|whole| *whole)).await.is_err() {
+            tracing::warn!(waited = ?self.pace.gather, "not all hosts have told what they have; it is answered without");
+        }
+        self.opened.send_replace(true);
+        reached
+    }
+
+    async fn join_ring(&mut self) -> usize {
         if self.seeds.is_empty() {
             return 0;
         }

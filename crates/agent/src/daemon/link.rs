@@ -56,6 +56,8 @@ pub(super) struct Ways {
     pub(super) ours: watch::Receiver<Ours>,
     pub(super) asked: mpsc::Receiver<Asked>,
     pub(super) views: watch::Sender<Arc<View>>,
+    /// Whether the view has the parts of all hosts that are there.
+    pub(super) whole: watch::Sender<bool>,
     pub(super) pictures: watch::Receiver<Arc<Picture>>,
     pub(super) survey: Duration,
 }
@@ -67,6 +69,7 @@ struct Link {
     exchange: Exchange,
     exchange_port: u16,
     views: watch::Sender<Arc<View>>,
+    whole: watch::Sender<bool>,
     pictures: watch::Receiver<Arc<Picture>>,
     /// What the catalogue was told of the members.
     told: BTreeMap<Name, Told>,
@@ -124,7 +127,8 @@ impl Beginning {
 
     /// Goes on until the member has ended.
     pub(super) async fn run(self, ways: Ways) {
-        let Ways { ring, mut notices, exchange, exchange_port, mut ours, mut asked, views, pictures, survey } = ways;
+        let Ways { ring, mut notices, exchange, exchange_port, mut ours, mut asked, views, whole, pictures, survey } =
+            ways;
         let mut link = Link {
             catalogue: self.catalogue,
             began: self.began,
@@ -132,6 +136,7 @@ impl Beginning {
             exchange,
             exchange_port,
             views,
+            whole,
             pictures,
             told: BTreeMap::new(),
             asks: JoinSet::new(),
@@ -321,6 +326,7 @@ impl Link {
             }
             Output::Publish(view) => {
                 self.views.send_replace(view);
+                self.whole.send_replace(self.catalogue.knows_others());
             }
         }
     }

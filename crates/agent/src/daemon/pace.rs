@@ -30,7 +30,8 @@ pub struct Pace {
     /// is restarted or updated, for its containers run on meanwhile.
     pub engine_silence: Duration,
     /// How long the containers may take to be looked at once, before the host joins the ring: what it says first should
-    /// not be that nothing is known of them.
+    /// not be that nothing is known of them. And how long the other hosts may take to tell what they have, before it answers
+    /// questions.
     pub gather: Duration,
     /// How long the seeds may take to answer before the agent counts as started; it goes on trying.
     pub seeds: Duration,

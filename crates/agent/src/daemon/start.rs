@@ -127,7 +127,7 @@ struct Sockets {
     http: http::Server,
 }
 
-/// Starts the agent of a host. It has joined nobody yet: [`Daemon::join`] does.
+/// Starts the agent of a host. It has joined nobody yet, and answers nobody: [`Daemon::join`] does.
 pub async fn start<E: Engine>(settings: Settings, engine: E, pace: Pace) -> Result<Daemon, StartError> {
     let address = settings.address()?;
     let seeds = settings.seeds().await?;
@@ -180,6 +180,7 @@ pub async fn start<E: Engine>(settings: Settings, engine: E, pace: Pace) -> Resu
     let beginning_at = beginning.began();
     let ring = driver::start(member(&settings, address, pace.ring, beginning.tags(), keys)).await?;
     let (views_sender, views) = watch::channel(Arc::new(View::default()));
+    let (whole_sender, whole) = watch::channel(false);
     let (asked_sender, asked) = mpsc::channel::<Asked>(ASKED_MAX);
     let exchange = Exchange { name: settings.host(), ring: ring.clone() };
     tasks.spawn(beginning.run(link::Ways {
@@ -190,6 +191,7 @@ pub async fn start<E: Engine>(settings: Settings, engine: E, pace: Pace) -> Resu
         ours: ours_now,
         asked,
         views: views_sender,
+        whole: whole_sender,
         pictures: pictures.subscribe(),
         survey: pace.survey,
     }));
@@ -199,7 +201,9 @@ pub async fn start<E: Engine>(settings: Settings, engine: E, pace: Pace) -> Resu
     and_local.push(local.into());
     let door = |networks: &Vec<_>, (seats, seats_each)| Door::new(networks.clone(), seats, seats_each);
     tasks.spawn(exchange.serve(sockets.exchange, door(&networks, EXCHANGES), asked_sender));
-    tasks.spawn(sockets.dns.run(zone, door(&and_local, DNS_CONNECTIONS), views.clone(), random()));
+    let opened = watch::Sender::new(false);
+    let dns = sockets.dns.run(zone, door(&and_local, DNS_CONNECTIONS), views.clone(), random());
+    tasks.spawn(once_open(opened.subscribe(), dns));
     let http_addresses = sockets.http.addresses();
     let http = http::Settings {
         datacenter: settings.stack.clone(),
@@ -210,7 +214,7 @@ pub async fn start<E: Engine>(settings: Settings, engine: E, pace: Pace) -> Resu
         began: beginning_at,
         pictures: pictures.subscribe(),
     };
-    tasks.spawn(sockets.http.run(http, views.clone()));
+    tasks.spawn(once_open(opened.subscribe(), sockets.http.run(http, views.clone())));
     let rpc = rpc::server::Config {
         member: ring.clone(),
         auth_key: None,
@@ -233,8 +237,17 @@ pub async fn start<E: Engine>(settings: Settings, engine: E, pace: Pace) -> Resu
         picture_file: settings.picture,
         pictures,
         views,
+        whole,
+        opened,
         tasks,
     })
+}
+
+/// Whoever asks earlier waits at the socket.
+async fn once_open(mut opened: watch::Receiver<bool>, serve: impl Future<Output = ()>) {
+    if opened.wait_for(|opened| *opened).await.is_ok() {
+        serve.await;
+    }
 }
 
 fn member(settings: &Settings, address: IpAddr, pace: RingPace, tags: serf::Tags, keys: Keyring) -> driver::Config {

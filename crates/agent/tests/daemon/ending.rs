@@ -2,7 +2,7 @@
 
 use pontoon_agent::catalogue::{HostState, MonitoringPoint, State};
 
-use crate::stage::{Host, Service, alive, serving, started, state, web};
+use crate::stage::{At, Host, Service, alive, serving, started, state, web};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_containers_of_a_host_that_is_killed_are_no_answers_until_it_is_back() {
@@ -76,4 +76,21 @@ async fn who_has_another_key_joins_nobody() {
     let view = agents[0].until("a third host", |view| alive(view) == 3).await;
     assert!(!view.hosts.contains_key("lxd9"));
     drop((third, daemon));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_asks_while_an_agent_comes_back_waits_and_is_told_of_all_hosts() {
+    let (hosts, mut agents) = started(3).await;
+    hosts[0].engine.run("web-0", web(200, &[]));
+    for agent in &mut agents {
+        agent.until("it serves", |view| serving(view) == 1).await;
+    }
+    agents.pop().unwrap().daemon.stop().await;
+    let mut daemon = hosts[2].try_start().await.unwrap();
+    let at = At(daemon.address());
+    let asked = tokio::spawn(async move { (at.dns("web.service").await, at.http("/v1/services/web").await) });
+    daemon.join().await;
+    let (addresses, answer) = asked.await.unwrap();
+    assert_eq!(addresses, [crate::stage::address(200)]);
+    assert_eq!(answer["instances"][0]["container"], "web-0");
 }

@@ -255,17 +255,32 @@ impl Agent {
         panic!("not seen at {address}: {what}; it knows {:?}", self.daemon.views().borrow())
     }
 
-    fn at(&self, port: usize) -> SocketAddr {
-        SocketAddr::new(self.address, *PORTS.get(port).unwrap())
-    }
-
     /// Addresses that it gives for a name below the zone.
     pub(crate) async fn dns(&self, name: &str) -> Vec<IpAddr> {
+        At(self.address).dns(name).await
+    }
+
+    /// What it answers to a path.
+    pub(crate) async fn http(&self, path: &str) -> Value {
+        At(self.address).http(path).await
+    }
+}
+
+/// Where an agent answers, or will.
+#[derive(Clone, Copy)]
+pub(crate) struct At(pub(crate) IpAddr);
+
+impl At {
+    fn port(self, port: usize) -> SocketAddr {
+        SocketAddr::new(self.0, *PORTS.get(port).unwrap())
+    }
+
+    pub(crate) async fn dns(self, name: &str) -> Vec<IpAddr> {
         let name = DnsName::from_str(&format!("{name}.demo.internal.")).unwrap();
         let mut question = Message::new(7, MessageType::Query, OpCode::Query);
         question.add_query(Query::query(name, RecordType::A));
-        let socket = UdpSocket::bind((self.address, 0)).await.unwrap();
-        socket.send_to(&question.to_vec().unwrap(), self.at(2)).await.unwrap();
+        let socket = UdpSocket::bind((self.0, 0)).await.unwrap();
+        socket.send_to(&question.to_vec().unwrap(), self.port(2)).await.unwrap();
         let mut buffer = [0; 1500];
         let (length, _) = timeout(PATIENCE, socket.recv_from(&mut buffer)).await.expect("it answers").unwrap();
         let answer = Message::from_vec(&buffer[..length]).unwrap();
@@ -281,9 +296,8 @@ impl Agent {
         addresses
     }
 
-    /// What it answers to a path.
-    pub(crate) async fn http(&self, path: &str) -> Value {
-        let mut stream = TcpStream::connect(self.at(1)).await.unwrap();
+    pub(crate) async fn http(self, path: &str) -> Value {
+        let mut stream = TcpStream::connect(self.port(1)).await.unwrap();
         let request = format!("GET {path} HTTP/1.1\r\nHost: agent\r\nConnection: close\r\n\r\n");
         stream.write_all(request.as_bytes()).await.unwrap();
         let mut answer = String::new();

@@ -14,7 +14,7 @@ async fn given(agent: Agent, service: &str, wanted: bool) {
     let name = format!("{service}.service.{STACK}.internal");
     until(&format!("`{service}` to be given by {}: {wanted}", agent.address), async || {
         let found = agent.dig(&[&name]).await?;
-        if found.is_empty() != wanted { Ok(()) } else { Err(format!("{found:?}")) }
+        if found.is_empty() == wanted { Err(format!("{found:?}")) } else { Ok(()) }
     })
     .await;
 }

@@ -44,14 +44,14 @@ pub(crate) fn in_town(test: impl AsyncFnOnce(&Town)) {
 impl Town {
     async fn new(lab: Lab) -> Self {
         stop_others();
-        let stack = Stack::of(&lab, described(program())).await;
+        let stack = Stack::of(&lab, described(&program())).await;
         stack.up().await;
         Self { lab, stack }
     }
 
     /// The same stack, whose hosts are to have another agent.
     pub(crate) async fn with_agent(&self, program: &Path) -> Stack {
-        Stack::of(&self.lab, described(program.to_owned())).await
+        Stack::of(&self.lab, described(program)).await
     }
 
     pub(crate) fn agent(&self, host: &str) -> Agent {
@@ -132,7 +132,7 @@ pub(crate) fn monitor(service: &str) -> &'static str {
     }
 }
 
-fn described(program: PathBuf) -> Described {
+fn described(program: &Path) -> Described {
     let service = |name: &&str| Service {
         name: (*name).to_owned(),
         host: host_of(name),
@@ -149,7 +149,7 @@ fn described(program: PathBuf) -> Described {
         machines: HOSTS.to_vec(),
         hosts: HOSTS.to_vec(),
         services: SERVICES.iter().map(service).collect(),
-        agent: AgentSource::read(&program, "0.1.0").unwrap(),
+        agent: AgentSource::read(program, "0.1.0").unwrap(),
         ..Described::default()
     }
 }

@@ -166,18 +166,18 @@ impl Stack {
     pub async fn of(lab: &Lab, described: Described) -> Self {
         let fake = tenancy::of(lab, &described).await;
         let image = described.image.unwrap_or_else(|| format!("file:{}", lab.image.display()));
-        let mut text = format!(
+        let services = described.services.iter().map(|Service { name, address, lines, user_data, .. }| {
+            let user_data = serde_json::to_string(user_data).unwrap();
+            format!("  {name}:\n    image: {image}\n    address: {address}\n    user_data: {user_data}\n{lines}")
+        });
+        let text = format!(
             "stack: {}\nnetwork:\n  name: lan\n  subnet: 192.168.0.0/24\n  containers: 192.168.0.100-192.168.0.199\n{}\
-             hosts:\n  lxd: {{count: {}, image: Debian 12, flavor: any, key: lab, floating_ip: false}}\nservices:\n",
+             hosts:\n  lxd: {{count: {}, image: Debian 12, flavor: any, key: lab, floating_ip: false}}\nservices:\n{}",
             described.name,
             described.network,
             described.machines.len(),
+            services.collect::<String>(),
         );
-        for Service { name, address, lines, user_data, .. } in &described.services {
-            let user_data = serde_json::to_string(user_data).unwrap();
-            text +=
-                &format!("  {name}:\n    image: {image}\n    address: {address}\n    user_data: {user_data}\n{lines}");
-        }
         let sources = Sources {
             main: SourceText::new("pontoon.yaml", text),
             overlay: None,

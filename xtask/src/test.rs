@@ -52,13 +52,15 @@ struct Tool {
     package: &'static str,
 }
 
-const TOOLS: [Tool; 12] = [
+const TOOLS: [Tool; 14] = [
     Tool { name: "chromium", probe: &["chromium", "--version"], package: "chromium" },
     Tool { name: "cloud-init", probe: &["cloud-init", "--version"], package: "cloud-init" },
     Tool { name: "dig", probe: &["dig", "-v"], package: "bind9-dnsutils" },
     Tool { name: "dnsmasq", probe: &["dnsmasq", "--version"], package: "dnsmasq-base" },
     Tool { name: "ip", probe: &["ip", "-V"], package: "iproute2" },
     Tool { name: "netplan", probe: &["netplan", "info"], package: "netplan.io" },
+    Tool { name: "prometheus", probe: &["prometheus", "--version"], package: "prometheus" },
+    Tool { name: "python-consul", probe: &["/usr/bin/python3", "-c", "import consul"], package: "python3-consul" },
     Tool { name: "PyYAML", probe: &["/usr/bin/python3", "-c", "import yaml"], package: "python3-yaml" },
     Tool { name: "serf", probe: &["serf", "version"], package: "serf" },
     Tool { name: "shellcheck", probe: &["shellcheck", "--version"], package: "shellcheck" },

@@ -104,7 +104,7 @@ iface {BRIDGE} inet dhcp
 
 /// A routed NIC needs forwarding on its parent. A `-` means that a missing interface is no error: the bridge may come
 /// later, and udev then applies its line. And the init of each container watches files, all of them by the same 128 handles
-/// unless there are more: the nineteenth or so would have no network (LXD's own documentation asks for this number).
+/// unless there are more: the twentieth or so would have no network (LXD's own documentation asks for this number).
 fn sysctls() -> String {
     format!(
         "net.ipv4.conf.all.forwarding = 1\n-net.ipv4.conf.{BRIDGE}.forwarding = 1\n\

@@ -176,6 +176,13 @@ fn reverse_names_are_asked_for_at_the_dots_whatever_the_prefix() {
 }
 
 #[test]
+fn the_twentieth_container_may_watch_files_as_well() {
+    let sysctls = written(&read(&lxd0()), "/etc/sysctl.d/60-pontoon.conf");
+    // Where a host may not set it, that is no reason to fail.
+    assert!(sysctls.lines().any(|line| line == "-fs.inotify.max_user_instances = 1048576"), "{sysctls}");
+}
+
+#[test]
 fn an_account_without_rights_is_made_for_the_agent() {
     let config = read(&lxd0());
     let user = config["users"].as_array().unwrap().iter().find(|user| user["name"] == "pontoon-agent").unwrap();

@@ -113,7 +113,9 @@ impl Daemon {
     /// moment, and is not told that there is nobody else.
     pub async fn join(&mut self) -> usize {
         let reached = self.join_ring().await;
-        if reached > 0 && timeout(self.pace.gather, self.whole.wait_for(|whole| *whole)).await.is_err() {
+        // Those that do not answer yet may be restarted at the same moment.
+        let has_others = self.seeds.iter().any(|seed| seed.ip() != self.address);
+        if has_others && timeout(self.pace.gather, self.whole.wait_for(|whole| *whole)).await.is_err() {
             tracing::warn!(waited = ?self.pace.gather, "not all hosts have told what they have; it is answered without");
         }
         self.opened.send_replace(true);

@@ -13,7 +13,8 @@ use crate::checkout::{cargo, target, text};
 use crate::command::{self, Stream};
 use crate::lab::lxd::{Lab, what_is_missing};
 
-/// Tests of the crate `pontoon-cloud` that want real hosts.
+/// Tests of the crate `pontoon-cloud` that want real hosts, in their order: the last one stops the containers of the others,
+/// for all together would want more of the kernel than there is (docs/lab.md).
 const TESTS: [&str; 3] = ["lxd_lab", "lxd_real", "agent_lab"];
 
 /// How many hosts they want.
@@ -123,8 +124,14 @@ fn programs(root: &Path, tests: &[&str]) -> Result<Vec<String>, String> {
     build.args(["--package", "pontoon-cloud"]);
     build.args(tests.iter().flat_map(|test| ["--test", test]));
     let built = command::output(&mut build)?;
-    let messages = built.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-    let programs: Vec<String> =
-        messages.map(|message| text(&message, "executable").to_owned()).filter(|path| !path.is_empty()).collect();
-    if programs.len() == tests.len() { Ok(programs) } else { Err(format!("built are only {}", programs.join(", "))) }
+    let messages: Vec<Value> = built.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+    let program = |test: &&str| {
+        let is_it = |message: &&Value| {
+            message.get("target").is_some_and(|target| text(target, "name") == *test)
+                && !text(message, "executable").is_empty()
+        };
+        let message = messages.iter().find(is_it).ok_or_else(|| format!("the test `{test}` was not built"))?;
+        Ok(text(message, "executable").to_owned())
+    };
+    tests.iter().map(program).collect()
 }

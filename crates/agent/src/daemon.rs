@@ -20,7 +20,8 @@
 //!
 //! A start: the files are read and all sockets bound, so that a mistake is said by name and nothing is begun; then the
 //! containers are looked at, for a moment at most, so that what the host says first is how they are; then it joins the
-//! ring; and when the others have told what they have, again for a moment at most, it begins to answer. An end: it leaves the ring, which the others are told, and only then goes.
+//! ring; and when the others have told what they have, again for a moment at most, it begins to answer. An end: it leaves
+//! the ring, which the others are told, and only then goes.
 //!
 //! Signals, and which engine it is, are the matter of whoever starts this.
 

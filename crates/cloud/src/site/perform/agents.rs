@@ -34,7 +34,7 @@ pub(super) struct Gifts<'a> {
 
 impl Site {
     pub(super) async fn put_agent(&self, host: &str, gifts: Gifts<'_>, waiting: Waiting<'_>) -> Result<(), SiteError> {
-        self.make_ground(host).await?;
+        self.make_directory_of_agent(host, render::AGENT_STATE_DIRECTORY, "0700").await?;
         if let Some(sha256) = gifts.program {
             self.push_program(host, sha256, waiting).await?;
         }
@@ -72,15 +72,7 @@ impl Site {
 
     /// The directory by which a container will speak for itself: there before the container is, for the engine mounts it.
     pub(super) async fn make_announce_directory(&self, host: &str, container: &str) -> Result<(), SiteError> {
-        let command = format!(
-            "{account}; sudo install -d {programs} && sudo install -d -o {user} -g {user} {directory}/{container}",
-            account = account(),
-            user = render::AGENT_USER,
-            programs = render::AGENT_PROGRAM_DIRECTORY,
-            directory = render::ANNOUNCE_DIRECTORY,
-        );
-        self.hosts.run(host, &command, &[]).await?;
-        Ok(())
+        self.make_directory_of_agent(host, &format!("{}/{container}", render::ANNOUNCE_DIRECTORY), "0755").await
     }
 
     pub(super) async fn remove_announce_directory(&self, host: &str, container: &str) -> Result<(), SiteError> {
@@ -88,14 +80,14 @@ impl Site {
         Ok(())
     }
 
-    async fn make_ground(&self, host: &str) -> Result<(), SiteError> {
+    /// A directory that the agent writes to, after the account that it is of and the directories that all hosts have.
+    async fn make_directory_of_agent(&self, host: &str, path: &str, mode: &str) -> Result<(), SiteError> {
         let command = format!(
-            "{account}; sudo install -d {programs} {announce} && sudo install -d -o {user} -g {user} -m 0700 {state}",
+            "{account}; sudo install -d {programs} {announce} && sudo install -d -o {user} -g {user} -m {mode} {path}",
             account = account(),
             user = render::AGENT_USER,
             programs = render::AGENT_PROGRAM_DIRECTORY,
             announce = render::ANNOUNCE_DIRECTORY,
-            state = render::AGENT_STATE_DIRECTORY,
         );
         self.hosts.run(host, &command, &[]).await?;
         Ok(())

@@ -30,8 +30,10 @@ pub(super) fn plan(scene: &Scene<'_>, build: &mut Builder) {
         }
         Some(AgentProgram::Here { sha256, version, .. }) => (sha256, version),
     };
-    let picture = render::agent_picture(&picture(scene, build));
     let Some(ring) = Ring::of(scene) else { return };
+    let picture = render::agent_picture(&picture(scene, build));
+    // Once for all hosts: it names every container of the stack.
+    let picture_hash = hash(&picture);
     for (host, group) in scene.stack.host_names() {
         let (Contents::Known(inside), Some(group)) = (scene.contents(&host), scene.stack.hosts.get(group)) else {
             continue;
@@ -48,6 +50,7 @@ pub(super) fn plan(scene: &Scene<'_>, build: &mut Builder) {
             settings: render::agent_settings(&document),
             unit: render::agent_unit(&document),
             picture: &picture,
+            picture_hash: &picture_hash,
             key: ring.source(&host, &inside.agent),
         };
         wanted.plan(scene, &host, &inside.agent, build);
@@ -110,6 +113,7 @@ struct Wanted<'a> {
     settings: String,
     unit: String,
     picture: &'a str,
+    picture_hash: &'a str,
     key: Option<KeySource>,
 }
 
@@ -120,7 +124,7 @@ impl Wanted<'_> {
         let differs = |was: &Option<String>, now: &str| was.as_deref() != Some(hash(now).as_str());
         let settings = differs(&present.settings, &self.settings);
         let unit = differs(&present.unit, &self.unit);
-        let picture = differs(&present.picture, self.picture);
+        let picture = present.picture.as_deref() != Some(self.picture_hash);
         let restarts = program || settings || unit || self.key.is_some() || !present.running;
         if !restarts && !picture {
             return build.unchanged(key);
@@ -166,7 +170,7 @@ impl Wanted<'_> {
 /// What the stack should look like, as far as anybody knows: addresses that are still to be given are left out, and the
 /// next look, which has them, changes the picture.
 fn picture(scene: &Scene<'_>, build: &Builder) -> Picture {
-    let Stack { network, hosts, services, balancers, .. } = scene.stack;
+    let Stack { network, services, balancers, .. } = scene.stack;
     let (floating_ips, _) = one_of_each(&scene.seen.floating_ips);
     let address_at = |key: &Key, port_id: Option<&str>| -> Option<Ipv4Addr> {
         let led = scene.seen.floating_ips.iter().find(|one| port_id.is_some() && one.port_id.as_deref() == port_id);
@@ -200,11 +204,7 @@ fn picture(scene: &Scene<'_>, build: &Builder) -> Picture {
         network: network.name.clone(),
         external: network.external.clone(),
         attachment: (attachment, reason),
-        hosts: hosts
-            .iter()
-            .flat_map(|(group, hosts)| (0..hosts.count).map(move |number| format!("{group}{number}")))
-            .map(|name| host(&name))
-            .collect(),
+        hosts: scene.stack.host_names().map(|(name, _)| host(&name)).collect(),
         services: services.iter().map(|(name, one)| (name.clone(), one.replicas, one.port)).collect(),
         containers: scene
             .places

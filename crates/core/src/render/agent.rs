@@ -73,6 +73,36 @@ pub fn agent_settings(document: &AgentDocument) -> String {
     }))
 }
 
+/// The questions of one container that a host's DNS servers are given each second, and how many at once after a rest. The
+/// kernel drops what is more: dnsmasq and the agent take questions as they come, so that the others' would be lost among
+/// those of one that floods them.
+const QUESTIONS_A_SECOND: u32 = 1000;
+const QUESTIONS_AT_ONCE: u32 = 2000;
+/// The table of nftables that counts questions.
+const QUESTIONS_TABLE: &str = "inet pontoon-questions";
+
+/// What `nft` is told so that the questions of each container are counted. A bridged container is known by its Ethernet
+/// address, which the engine holds it to, where it may write any IP address on its packets; a routed one by its card on
+/// the host. Names that a host asks of itself, as its dnsmasq does of the agent, are not counted.
+fn count_questions() -> String {
+    let limit = format!("limit rate over {QUESTIONS_A_SECOND}/second burst {QUESTIONS_AT_ONCE} packets");
+    let members = "flags dynamic, timeout; timeout 10s; size 4096;";
+    [
+        // There again by the next command, so that what an earlier start has put there is gone.
+        format!("add table {QUESTIONS_TABLE}; delete table {QUESTIONS_TABLE}; add table {QUESTIONS_TABLE};"),
+        format!("add set {QUESTIONS_TABLE} bridged {{ type ether_addr; {members} }};"),
+        format!("add set {QUESTIONS_TABLE} routed {{ type iface_index; {members} }};"),
+        format!("add chain {QUESTIONS_TABLE} input {{ type filter hook input priority -10; }};"),
+        format!("add rule {QUESTIONS_TABLE} input meta l4proto != udp accept;"),
+        format!("add rule {QUESTIONS_TABLE} input udp dport != {{ 53, {AGENT_DNS_PORT} }} accept;"),
+        format!(
+            "add rule {QUESTIONS_TABLE} input iifname {BRIDGE} update @bridged {{ ether saddr {limit} }} counter drop;"
+        ),
+        format!("add rule {QUESTIONS_TABLE} input iifname veth* update @routed {{ iif {limit} }} counter drop"),
+    ]
+    .join(" \\\n    ")
+}
+
 /// The content of [`AGENT_UNIT`]. The group of the engine's socket is worth as much as root to whoever has it, since it
 /// can start privileged containers; all else is taken away.
 pub fn agent_unit(document: &AgentDocument) -> String {
@@ -90,6 +120,9 @@ StartLimitIntervalSec=0
 
 [Service]
 Type=notify
+# As root, and without it the agent still runs.
+ExecStartPre=-+/usr/sbin/nft '{count_questions}'
+ExecStopPost=-+/usr/sbin/nft delete table {QUESTIONS_TABLE}
 ExecStart={AGENT_PROGRAM} agent run --config {AGENT_SETTINGS}
 ExecReload=/bin/kill -HUP $MAINPID
 # One that is only restarted does not say that it leaves: it is back before anybody minds.
@@ -130,6 +163,7 @@ UMask=0077
 WantedBy=multi-user.target
 ",
         stack = document.stack,
+        count_questions = count_questions(),
     )
 }
 
@@ -255,6 +289,23 @@ mod tests {
         assert!(unit.contains("\nSupplementaryGroups=incus-admin\n"));
         assert!(unit.contains("\nCapabilityBoundingSet=\n"));
         assert!(unit.contains("\nUser=pontoon-agent\n"));
+    }
+
+    #[test]
+    fn the_kernel_counts_the_questions_of_each_container_for_both_servers_of_a_host() {
+        let unit = agent_unit(&document(Engine::Lxd));
+        let rules = unit
+            .lines()
+            .skip_while(|line| !line.starts_with("ExecStartPre="))
+            .take_while(|line| !line.starts_with("ExecStopPost="));
+        let rules: Vec<&str> = rules.collect();
+        assert!(rules.iter().any(|line| line.contains("udp dport != { 53, 8600 } accept")), "{rules:?}");
+        for card in ["iifname br0 update @bridged { ether saddr", "iifname veth* update @routed { iif"] {
+            assert!(
+                rules.iter().any(|line| line.contains(card) && line.contains("limit rate over 1000/second")),
+                "{rules:?}"
+            );
+        }
     }
 
     #[test]

@@ -30,7 +30,8 @@ pub(super) fn lay(base: &mut Node, over: Node, report: &Report) {
     merge_table(base, over, FILE, "the file", report);
 }
 
-/// Sets one field of `base`, as in `hosts.lxd.image=Debian 12`; the value is YAML.
+/// Sets one field of `base`, as in `hosts.lxd.image=Debian 12`; the value is YAML. Nothing for a value takes away what the
+/// file has there, however much it is.
 pub(super) fn set(base: &mut Node, assignment: &str, report: &Report) {
     let source = Arc::new(SourceText::new("--set", assignment));
     let whole = Place::new(&source, 0, assignment.len());
@@ -52,11 +53,30 @@ pub(super) fn set(base: &mut Node, assignment: &str, report: &Report) {
     }
     match tree::parse(&source, path.len() + 1, Dialect::Stack, report) {
         Ok(value) => {
+            let nothing = matches!(value.value, Value::Null);
             if let Some(partial) = nested(path, value, &source, report) {
                 merge_table(base, partial, FILE, "the file", report);
+                if nothing {
+                    take_away(base, path);
+                }
             }
         }
         Err(error) => report.error(|| *error),
+    }
+}
+
+/// Takes away what is at `path`, if anything is.
+fn take_away(base: &mut Node, path: &str) {
+    let Value::Map(map) = &mut base.value else { return };
+    match path.split_once('.') {
+        None => {
+            map.shift_remove(path);
+        }
+        Some((name, rest)) => {
+            if let Some(entry) = map.get_mut(name) {
+                take_away(&mut entry.node, rest);
+            }
+        }
     }
 }
 

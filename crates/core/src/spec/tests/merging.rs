@@ -60,6 +60,16 @@ fn a_set_takes_any_yaml_value_and_a_later_one_wins() {
 }
 
 #[test]
+fn a_set_to_nothing_takes_away_what_the_file_has_there() {
+    let balancers = |sets| with_overlay("", sets).unwrap().stack.balancers;
+    assert_eq!(balancers(&["balancers=~"]).len(), 0);
+    assert_eq!(balancers(&["balancers.web="]).len(), 0);
+    let limited = with_overlay("", &["services.hugo.limits.memory=1GiB", "services.hugo.limits=~"]).unwrap().stack;
+    assert_eq!(limited.services["hugo"].limits.memory, None, "what was set before, too");
+    wrong_set("balancers.«wbe»=~", "the file has no `balancers.wbe` that could be changed", "did you mean `web`?");
+}
+
+#[test]
 fn an_error_in_an_overlay_points_into_it() {
     wrong_overlay("hosts:\n  lxd: {count: «0»}\n", "`count` of host group `lxd`: 0 is too small", "the least is 1");
     wrong_overlay("hosts: {lxd: {«flavour»: big}}", "`hosts.lxd` has no field `flavour`", "did you mean `flavor`?");

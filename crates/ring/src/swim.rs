@@ -49,7 +49,7 @@ pub use self::application::{Application, Change, Departure, Member};
 pub use self::config::{Config, ConfigError, Detection, MAX_META, MAX_NAME};
 pub use self::io::{Exchange, ExchangeId, Failure, Input, JoinId, Output, StreamId};
 pub use self::join::Persistence;
-pub use self::queue::{Queue, Ticket};
+pub use self::queue::{Backlog, Queue, Ticket};
 
 use self::awareness::Awareness;
 use self::exchange::Exchanges;
@@ -80,8 +80,9 @@ pub struct Swim<A> {
     relays: Relays,
     /// Those who died lately, and when.
     dead: VecDeque<(Time, Name)>,
-    /// When gossip may be sent again.
+    /// When gossip may be sent again, and when what nobody was told yet.
     gossip_at: Time,
+    news_at: Time,
     push_pull_at: Time,
     /// How long it is to the next exchange after that, where that is less than usual.
     push_pull_wait: Duration,
@@ -135,6 +136,7 @@ impl<A: Application> Swim<A> {
             relays: Relays::default(),
             dead: VecDeque::new(),
             gossip_at: now,
+            news_at: now,
             push_pull_at: now + some_of(config.push_pull_interval, &mut chance),
             push_pull_wait: Duration::MAX,
             exchanges: Exchanges::default(),

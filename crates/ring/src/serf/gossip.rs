@@ -22,7 +22,7 @@ use super::queries::Waiting;
 use super::recent::Recent;
 use super::snapshot::{Recorder, Snapshot};
 use super::vivaldi::Vivaldi;
-use crate::swim::{self, Application, Queue};
+use crate::swim::{self, Application, Backlog, Queue};
 use crate::time::Time;
 use crate::wire::coordinate::{self, Coordinate};
 use crate::wire::message::{Alive, Name};
@@ -324,8 +324,8 @@ impl Application for Gossip {
         tags::encode(&self.config.tags)
     }
 
-    fn has_broadcasts(&self) -> bool {
-        !(self.intent_queue.is_empty() && self.query_queue.is_empty() && self.event_queue.is_empty())
+    fn backlog(&self) -> Backlog {
+        self.intent_queue.backlog().max(self.query_queue.backlog()).max(self.event_queue.backlog())
     }
 
     fn broadcasts(&mut self, overhead: usize, limit: usize, members: usize) -> Vec<Bytes> {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::{Announces, Birth, Machine, Network, Simulation};
-use crate::swim::{Application, Change, Config, Input, Member, Output, Persistence, Queue, Swim};
+use crate::swim::{Application, Backlog, Change, Config, Input, Member, Output, Persistence, Queue, Swim};
 use crate::time::Time;
 use crate::wire::message::Alive;
 use crate::wire::{Compression, Layers};
@@ -56,8 +56,8 @@ impl Application for Talk {
         self.meta.clone()
     }
 
-    fn has_broadcasts(&self) -> bool {
-        !self.queue.is_empty()
+    fn backlog(&self) -> Backlog {
+        self.queue.backlog()
     }
 
     fn broadcasts(&mut self, overhead: usize, limit: usize, members: usize) -> Vec<Bytes> {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::Failure;
+use super::{Backlog, Failure};
 use crate::time::Time;
 use crate::wire::message::{Alive, State};
 
@@ -75,8 +75,8 @@ pub trait Application {
     /// `Swim::update_meta`.
     fn meta(&self) -> Bytes;
 
-    /// Whether there is anything to ride on a datagram; while there is not, nobody is woken for it.
-    fn has_broadcasts(&self) -> bool;
+    /// What there is to ride on a datagram; while there is nothing, nobody is woken for it.
+    fn backlog(&self) -> Backlog;
 
     /// Messages to ride on a datagram that is going out: each costs `overhead` bytes beside its own, and together they
     /// may be at most `limit`. `members` is how many there are, for how often each is to be repeated.

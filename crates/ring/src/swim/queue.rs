@@ -19,6 +19,17 @@ const MISSED_ONCE_IN_A_THOUSAND: f64 = 7.0;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Ticket(u64);
 
+/// What waits to be gossiped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Backlog {
+    /// Nothing.
+    Empty,
+    /// Messages that were all sent before.
+    Repeats,
+    /// Some that were not.
+    News,
+}
+
 /// Messages to be gossiped.
 #[derive(Debug)]
 pub struct Queue {
@@ -107,6 +118,15 @@ impl Queue {
     /// Whether a message still has to be sent: neither often enough yet, nor replaced.
     pub fn is_pending(&self, ticket: Ticket) -> bool {
         self.pending.contains(&ticket)
+    }
+
+    /// What there is to be sent.
+    pub fn backlog(&self) -> Backlog {
+        match self.messages.first_key_value() {
+            None => Backlog::Empty,
+            Some((rank, _)) if rank.sent == 0 => Backlog::News,
+            Some(_) => Backlog::Repeats,
+        }
     }
 
     /// How many messages there are.

@@ -32,14 +32,19 @@ fn former(scene: &Scene<'_>, floating: &Seen) -> Key {
     scene.key(Kind::FloatingIp, floating.address.to_string())
 }
 
-/// Plans to let go of floating IPs that an earlier file gave and this one does not.
+/// Plans to let go of floating IPs that an earlier file gave and this one does not, and of those that lead to one port of
+/// the stack where the file gives them to another: they are free before any port gets one, whichever is planned first.
 pub(super) fn release(scene: &Scene<'_>, build: &mut Builder) {
     let given = given(scene.stack);
-    let is_given = |one: &&Seen| given.iter().any(|(address, _)| *address == one.address);
-    for one in scene.seen.floating_ips.iter().filter(|one| one.given && one.key.is_none() && !is_given(one)) {
+    for one in scene.seen.floating_ips.iter().filter(|one| one.key.is_none()) {
+        let reason = match given.iter().find(|given| given.address == one.address) {
+            None if one.given => "the file gives it no more; it stays the project's".to_owned(),
+            Some(user) if user.is_led_elsewhere(scene, one) => format!("the file gives it to {}", user.key.label()),
+            _ => continue,
+        };
         build.settle(&one.id);
         let action = Action::ReleaseFloatingIp { id: one.id.clone() };
-        build.step(Verb::Change, &former(scene, one), "the file gives it no more; it stays the project's", &[], action);
+        build.step(Verb::Change, &former(scene, one), reason, &[], action);
     }
 }
 
@@ -74,6 +79,7 @@ pub(super) fn plan(
                 "disassociate it first, or give another",
             ),
             Some(one) => {
+                after.push(former(scene, one));
                 if make_way(scene, key, port_id, &mut after, build) {
                     build.settle(&one.id);
                     let keeps_tags = scene.seen.capabilities.extensions.contains(TAGS);
@@ -113,7 +119,7 @@ pub(super) fn plan(
 /// Takes away what else of the stack leads to the port; `false` when somebody else's floating IP does.
 fn make_way(scene: &Scene<'_>, key: &Key, port_id: Option<&str>, after: &mut Vec<Key>, build: &mut Builder) -> bool {
     let Some(port_id) = port_id else { return true };
-    let (keep, given) = (wanted(scene.stack), given(scene.stack));
+    let keep = wanted(scene.stack);
     let mut free = true;
     for other in scene.seen.floating_ips.iter().filter(|one| one.port_id.as_deref() == Some(port_id)) {
         match &other.key {
@@ -124,11 +130,6 @@ fn make_way(scene: &Scene<'_>, key: &Key, port_id: Option<&str>, after: &mut Vec
                 after.push(own.clone());
             }
             Some(own) if build.touches(own) => after.push(own.clone()),
-            None if given.iter().any(|(address, user)| *address == other.address && build.touches(user)) => {
-                after.extend(
-                    given.iter().filter(|(address, _)| *address == other.address).map(|(_, user)| user.clone()),
-                );
-            }
             None if build.settled(&other.id) => after.push(former(scene, other)),
             Some(own) => {
                 block(key, other, &format!("is {}'s", own.label()), build);
@@ -149,11 +150,42 @@ fn is_own(scene: &Scene<'_>, port_id: &str) -> bool {
         || scene.seen.balancers.iter().any(|balancer| balancer.vip_port_id == port_id)
 }
 
+/// A floating IP that the file gives.
+pub(super) struct Given {
+    pub(super) address: Ipv4Addr,
+    /// Its key in plans.
+    key: Key,
+    /// The port that it is to lead to.
+    port: Key,
+}
+
+impl Given {
+    /// Whether it leads to another port of the stack.
+    fn is_led_elsewhere(&self, scene: &Scene<'_>, seen: &Seen) -> bool {
+        let its_port = match self.port.kind {
+            Kind::VipPort => crate::book::meant(&scene.seen.balancers, &scene.key(Kind::Balancer, &self.port.name))
+                .map(|balancer| &balancer.vip_port_id),
+            _ => scene.port(Kind::Port, &self.port.name).map(|port| &port.id),
+        };
+        seen.port_id.as_ref().is_some_and(|port| Some(port) != its_port && is_own(scene, port))
+    }
+}
+
 /// Floating IPs that the file gives, and to whom.
-pub(super) fn given(stack: &Stack) -> Vec<(Ipv4Addr, Key)> {
-    let hosts = stack.hosts.iter().map(|(group, hosts)| (hosts.floating_ip, of_host(stack, &format!("{group}0"))));
-    let balancers = stack.balancers.iter().map(|(name, one)| (one.floating_ip, of_balancer(stack, name)));
-    let address = |(one, key)| if let FloatingIp::Given(address) = one { Some((address, key)) } else { None };
+pub(super) fn given(stack: &Stack) -> Vec<Given> {
+    let port = |kind, name: &str| Key::new(&stack.name, kind, name);
+    let hosts = stack.hosts.iter().map(|(group, hosts)| {
+        let host = format!("{group}0");
+        (hosts.floating_ip, of_host(stack, &host), port(Kind::Port, &host))
+    });
+    let balancers = stack
+        .balancers
+        .iter()
+        .map(|(name, one)| (one.floating_ip, of_balancer(stack, name), port(Kind::VipPort, name)));
+    let address = |(one, key, port)| {
+        let FloatingIp::Given(address) = one else { return None };
+        Some(Given { address, key, port })
+    };
     hosts.chain(balancers).filter_map(address).collect()
 }
 

@@ -118,7 +118,7 @@ fn complete(toy: &Toy, stack: &Stack) -> Result<(), String> {
     count("running containers", lying.filter(|container| container.running).count(), containers)?;
     let wanted = super::super::floating_ips::wanted(stack).len();
     let owned = seen.floating_ips.iter().filter(|one| one.key.is_some());
-    let given: Vec<_> = super::super::floating_ips::given(stack).into_iter().map(|(address, _)| address).collect();
+    let given: Vec<_> = super::super::floating_ips::given(stack).into_iter().map(|given| given.address).collect();
     let led = seen.floating_ips.iter().filter(|one| one.given);
     count(
         "given floating IPs that lead here",

@@ -67,8 +67,22 @@ fn a_floating_ip_that_the_file_gives_to_another_makes_way_before_its_port_gets_a
         stack.balancers["web"].floating_ip = balancer;
         stack
     };
-    for balancer in [Wanted::No, Wanted::Any] {
-        let mut toy = up(&with(given, balancer));
-        assert_eq!(converge(&mut toy, &with(Wanted::Any, given), &mut Dice(1)), Ok(1), "{balancer:?}");
+    for other in [Wanted::No, Wanted::Any] {
+        let (on_host, on_balancer) = (with(given, other), with(other, given));
+        for (before, after) in [(&on_host, &on_balancer), (&on_balancer, &on_host)] {
+            assert_eq!(converge(&mut up(before), after, &mut Dice(1)), Ok(1), "{other:?}");
+        }
     }
+}
+
+#[test]
+fn two_floating_ips_that_the_file_gives_can_change_places() {
+    let [one, other] = [240, 241].map(|last| Wanted::Given(Ipv4Addr::new(203, 0, 113, last)));
+    let with = |host: Wanted, balancer: Wanted| {
+        let mut stack = blog();
+        stack.hosts["lxd"].floating_ip = host;
+        stack.balancers["web"].floating_ip = balancer;
+        stack
+    };
+    assert_eq!(converge(&mut up(&with(one, other)), &with(other, one), &mut Dice(1)), Ok(1));
 }

@@ -359,6 +359,11 @@ async fn consul(
     if parameters.get("dc").is_some_and(|asked| !asked.is_empty() && asked != datacenter) {
         return (StatusCode::INTERNAL_SERVER_ERROR, "No path to datacenter").into_response();
     }
+    if parameters.get("filter").is_some_and(|filter| !filter.is_empty()) {
+        // To whoever wants only some of it, all of it would be a wrong answer.
+        return (StatusCode::BAD_REQUEST, "`filter` is not known here: ask by `tag`, `passing`, or choose among all")
+            .into_response();
+    }
     let document = |view: &View| document(&Consul { datacenter, view }, name, parameters);
     let answer = match blocking::wait(parameters) {
         Err(error) => return (StatusCode::BAD_REQUEST, error.to_string()).into_response(),

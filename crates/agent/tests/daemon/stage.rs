@@ -321,17 +321,21 @@ pub(crate) fn state(view: &View, name: &str) -> Option<State> {
     view.container(name).next().map(|instance| instance.state())
 }
 
-/// A service on the port of [`web`] at an address of this test, until it is dropped.
+/// A service on the port of [`web`] at an address of this test, until it is dropped. It answers with its address, as a
+/// comment among numbers of which there are none.
 pub(crate) struct Service(JoinHandle<()>);
 
 impl Service {
     pub(crate) async fn start(number: u8) -> Self {
         let listener = TcpListener::bind((address(number), 8080)).await.unwrap();
+        let page = format!("# {}\n", address(number));
+        let length = page.len();
+        let answer = format!("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n{page}");
         Self(tokio::spawn(async move {
             while let Ok((mut stream, _)) = listener.accept().await {
                 let mut request = [0; 1024];
                 let _ = stream.read(&mut request).await;
-                let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").await;
+                let _ = stream.write_all(answer.as_bytes()).await;
             }
         }))
     }

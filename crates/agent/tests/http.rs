@@ -40,6 +40,8 @@ async fn start() -> Running {
         run: 77,
         began: Instant::now(),
         pictures: drawn,
+        counts: Arc::default(),
+        other_doors: [].into(),
     };
     let (views, watched) = watch::channel(Arc::new(view(5, State::Passing)));
     tokio::spawn(server.run(settings, watched));

@@ -1,5 +1,6 @@
 //! The sockets, the seats and the routes. What is answered is decided elsewhere.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
@@ -31,6 +32,7 @@ use super::own::Teller;
 use super::parameters::Parameters;
 use super::{misdirected, own, page, prometheus};
 use crate::catalogue::{Name, View};
+use crate::counts::Counts;
 use crate::door::{Door, Seat};
 use crate::picture::Picture;
 
@@ -56,6 +58,10 @@ pub struct Settings {
     pub began: Instant,
     /// What the stack should look like; an empty one where nobody has drawn it.
     pub pictures: watch::Receiver<Arc<Picture>>,
+    /// What the agent has counted.
+    pub counts: Arc<Counts>,
+    /// Other doors of the agent's, by what is behind them, of which `/metrics` tells how many they refused.
+    pub other_doors: BTreeMap<&'static str, Arc<Door>>,
 }
 
 /// A socket that is bound, and not served yet.
@@ -322,7 +328,10 @@ async fn service(State(shared): Answering, Path(name): Path<String>) -> Response
 }
 
 async fn metrics(State(shared): Answering) -> impl IntoResponse {
-    let text = prometheus::metrics(&shared.view(), shared.settings.waiters.taken_seats());
+    let Settings { door, waiters, counts, other_doors, .. } = &shared.settings;
+    let mut doors: BTreeMap<&str, &Door> = other_doors.iter().map(|(behind, door)| (*behind, &**door)).collect();
+    doors.extend([("http", &**door), (prometheus::WAITING, &**waiters)]);
+    let text = prometheus::metrics(&shared.view(), counts, &doors);
     ([(header::CONTENT_TYPE, prometheus::TEXT)], text)
 }
 

@@ -85,6 +85,46 @@ async fn targets(at: &str) -> Option<Value> {
     serde_json::from_str(answer.split_once("\r\n\r\n")?.1).ok()
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn the_agents_own_numbers_are_as_prometheus_wants_them_and_count_what_happens() {
+    if !is_there("promtool", &["--version"], "prometheus") {
+        return;
+    }
+    let (hosts, mut agents) = started(2).await;
+    let _service = Service::start(200).await;
+    hosts[0].engine.run("web-0", web(200, &[MonitoringPoint::Http("/".to_owned())]));
+    agents[1].until("it serves", |view| serving(view) == 1).await;
+    hosts[0].says("web-0", "{}").await;
+    for name in ["web.service", "nobody.service"] {
+        agents[1].dns(name).await;
+    }
+
+    let (owner, other) = (agents[0].text("/metrics").await, agents[1].text("/metrics").await);
+    for text in [&owner, &other] {
+        let mut promtool = Command::new("promtool");
+        promtool.args(["check", "metrics"]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut promtool = promtool.spawn().unwrap();
+        promtool.stdin.take().unwrap().write_all(text.as_bytes()).await.unwrap();
+        let output = promtool.wait_with_output().await.unwrap();
+        let complaints = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success() && complaints.is_empty(), "{complaints}{text}");
+    }
+    for (text, line) in [
+        (&owner, "pontoon_catalogue_versions_total"),
+        (&owner, "pontoon_exchange_served_total{result=\"answered\"}"),
+        (&owner, "pontoon_checks_total{result=\"passing\"}"),
+        (&owner, "pontoon_announce_taken_total"),
+        (&other, "pontoon_catalogue_views_total"),
+        (&other, "pontoon_catalogue_asks_answered_total"),
+        (&other, "pontoon_exchange_bytes_total{direction=\"received\"}"),
+        (&other, "pontoon_dns_answers_total{code=\"NOERROR\"}"),
+        (&other, "pontoon_dns_answers_total{code=\"NXDOMAIN\"}"),
+    ] {
+        let count = text.lines().find_map(|found| found.strip_prefix(line)?.trim().parse::<u64>().ok());
+        assert!(count.is_some_and(|count| count > 0), "{line}: {count:?}\n{text}");
+    }
+}
+
 /// Prints a line for each change of the healthy copies of `web`, beginning with how it is.
 const WATCH: &str = r#"
 import consul, json, sys

@@ -264,6 +264,11 @@ impl Agent {
     pub(crate) async fn http(&self, path: &str) -> Value {
         At(self.address).http(path).await
     }
+
+    /// The same, where it is no JSON.
+    pub(crate) async fn text(&self, path: &str) -> String {
+        At(self.address).text(path).await
+    }
 }
 
 /// Where an agent answers, or will.
@@ -297,13 +302,16 @@ impl At {
     }
 
     pub(crate) async fn http(self, path: &str) -> Value {
+        serde_json::from_str(&self.text(path).await).unwrap_or(Value::Null)
+    }
+
+    pub(crate) async fn text(self, path: &str) -> String {
         let mut stream = TcpStream::connect(self.port(1)).await.unwrap();
         let request = format!("GET {path} HTTP/1.1\r\nHost: agent\r\nConnection: close\r\n\r\n");
         stream.write_all(request.as_bytes()).await.unwrap();
         let mut answer = String::new();
         timeout(PATIENCE, stream.read_to_string(&mut answer)).await.expect("it answers").unwrap();
-        let (_, body) = answer.split_once("\r\n\r\n").unwrap();
-        serde_json::from_str(body).unwrap_or(Value::Null)
+        answer.split_once("\r\n\r\n").unwrap().1.to_owned()
     }
 }
 

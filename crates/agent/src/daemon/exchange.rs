@@ -102,11 +102,8 @@ impl Exchange {
         });
         let answer = asked.await.unwrap_or(Err(ExchangeError::Late(limit)));
         let Exchanged { answered, failed, .. } = &self.counts.exchange;
-        if answer.is_ok() {
-            answered.one()
-        } else {
-            failed.one()
-        }
+        let count = if answer.is_ok() { answered } else { failed };
+        count.one();
         answer
     }
 

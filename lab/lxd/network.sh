@@ -16,9 +16,11 @@ if ! ip -n "$lan" link show lan >/dev/null 2>&1; then
 fi
 
 cat >"$state/dnsmasq.conf" <<END
-# Names are looked up nowhere: the lab has no way out.
+# Names are looked up nowhere: the lab has no way out. One is known here and to nobody else, as the names of the world are to
+# a subnet's name servers.
 no-resolv
 no-hosts
+host-record=outside.example,192.0.2.7
 interface=lan
 bind-interfaces
 dhcp-authoritative

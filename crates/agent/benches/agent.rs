@@ -85,7 +85,7 @@ async fn run() {
     let zone = dns::Zone::new("bench.internal", "here".into(), networks()).unwrap();
     let address = |port: u16| SocketAddr::from(([127, 77, 0, 1], port));
     let server = dns::Server::bind(&[address(8600)]).await.unwrap();
-    tokio::spawn(server.run(zone, Door::new(networks(), 64, 16), watched.clone(), 1));
+    tokio::spawn(server.run(zone, Door::new(networks(), 64, 16), watched.clone(), Arc::default(), 1));
     let (_drawn, pictures) = watch::channel(Arc::default());
     let settings = http::Settings {
         datacenter: "bench".to_owned(),
@@ -95,6 +95,8 @@ async fn run() {
         run: 1,
         began: clock,
         pictures,
+        counts: Arc::default(),
+        other_doors: [].into(),
     };
     tokio::spawn(http::Server::bind(&[address(8500)]).await.unwrap().run(settings, watched));
 

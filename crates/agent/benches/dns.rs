@@ -72,7 +72,7 @@ fn serve() {
         let zone = Zone::new(ZONE, Stack::host_name(STACK.hosts).as_str().into(), networks()).unwrap();
         let (_views, watched) = watch::channel(Arc::new(View::new(1, STACK.views())));
         let server = Server::bind(&[Peer::Pontoon.address()]).await.unwrap();
-        server.run(zone, Door::new(networks(), 64, 16), watched, 1).await;
+        server.run(zone, Door::new(networks(), 64, 16), watched, Arc::default(), 1).await;
     });
 }
 

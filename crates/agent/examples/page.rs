@@ -42,6 +42,8 @@ async fn main() {
         run: std::process::id().into(),
         began: Instant::now().checked_sub(Duration::from_secs(260)).unwrap_or_else(Instant::now),
         pictures,
+        counts: Arc::default(),
+        other_doors: [].into(),
     };
     let (views, watched) = watch::channel(stack.view());
     println!("http://127.0.0.1:{port}/ until Ctrl-C");

@@ -81,6 +81,16 @@ pub struct Catalogue {
 /// What a catalogue has counted since it began, for whoever watches it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counters {
+    /// Views that were published.
+    pub views: u64,
+    /// Versions of this host's own part.
+    pub versions: u64,
+    /// What was heard of other hosts' parts and is known, or older.
+    pub known: u64,
+    /// What was heard and made a part newer.
+    pub applied: u64,
+    /// What was heard and did not follow on what is known, so that the owner has to be asked.
+    pub gaps: u64,
     /// Messages that are rubbish, too long, of another version, or break a limit.
     pub refused: u64,
     /// Answers that nobody waited for.
@@ -93,6 +103,10 @@ pub struct Counters {
     pub left_out: u64,
     /// Times that a host was asked.
     pub asks: u64,
+    /// Those of them that were answered, so that its part is known.
+    pub answers: u64,
+    /// Those of them that nobody answered in time.
+    pub unanswered: u64,
 }
 
 impl Catalogue {
@@ -235,9 +249,13 @@ impl Catalogue {
             return;
         };
         match peer.hear(said) {
-            Heard::Known => {}
-            Heard::Applied => self.changed(now),
+            Heard::Known => self.counters.known += 1,
+            Heard::Applied => {
+                self.counters.applied += 1;
+                self.changed(now);
+            }
             Heard::Gap => {
+                self.counters.gaps += 1;
                 peer.behind = true;
                 self.want(now, &said.owner, Some(said.mark));
             }
@@ -294,6 +312,7 @@ impl Catalogue {
         };
         let pace = self.config.pace;
         let again = if let Some(mark) = answered {
+            self.counters.answers += 1;
             newer.is_some_and(|newer| newer != mark)
         } else {
             // Its word is worth more than what was pieced together; without a state to go on from, it tells all.
@@ -362,6 +381,7 @@ impl Catalogue {
     fn do_what_is_due(&mut self, now: Time) {
         let pace = self.config.pace;
         if let Some(bytes) = self.own.version(now, pace.version_interval, &mut self.chance) {
+            self.counters.versions += 1;
             self.outputs.push_back(Output::Announce(bytes));
             self.changed(now);
         }
@@ -394,6 +414,7 @@ impl Catalogue {
             }
             Asking::Open { .. } => {
                 // It was lost, and the membership says that the host is there: asking less often is for vain answers.
+                self.counters.unanswered += 1;
                 Asking::Due(now + pace.ask_interval)
             }
         };
@@ -402,6 +423,7 @@ impl Catalogue {
 
     fn publish(&mut self) {
         self.view_at = None;
+        self.counters.views += 1;
         let own = HostView {
             name: self.config.name.clone(),
             address: self.config.address,

@@ -10,6 +10,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use ipnet::IpNet;
 
+use crate::counts::Count;
+
 /// The networks that are let in, and the seats that there are for them.
 #[derive(Debug)]
 pub struct Door {
@@ -17,6 +19,10 @@ pub struct Door {
     seats: usize,
     seats_each: usize,
     taken: Mutex<Taken>,
+    /// How many came from outside of the networks.
+    pub outside: Count,
+    /// How many found no seat.
+    pub full: Count,
 }
 
 #[derive(Debug, Default)]
@@ -35,7 +41,8 @@ pub struct Seat {
 impl Door {
     /// A door for these networks, with `seats` for all of them together and `seats_each` for one address.
     pub fn new(networks: Vec<IpNet>, seats: usize, seats_each: usize) -> Arc<Self> {
-        Arc::new(Self { networks, seats, seats_each, taken: Mutex::default() })
+        let (outside, full) = Default::default();
+        Arc::new(Self { networks, seats, seats_each, taken: Mutex::default(), outside, full })
     }
 
     /// Whether this address is let in at all.
@@ -48,11 +55,13 @@ impl Door {
     pub fn enter(self: &Arc<Self>, from: IpAddr) -> Option<Seat> {
         let from = from.to_canonical();
         if !self.admits(from) {
+            self.outside.one();
             return None;
         }
         let mut taken = self.taken();
         let its_own = taken.each.get(&from).copied().unwrap_or(0);
         if taken.all >= self.seats || its_own >= self.seats_each {
+            self.full.one();
             return None;
         }
         taken.all += 1;
@@ -99,6 +108,7 @@ mod tests {
         assert!(door.admits(address("::ffff:10.0.0.9")));
         assert!(!door.admits(address("10.0.1.9")));
         assert!(door.enter(address("10.0.1.9")).is_none());
+        assert_eq!((door.outside.get(), door.full.get()), (1, 0));
     }
 
     #[test]
@@ -110,6 +120,7 @@ mod tests {
         assert!(door.enter(greedy).is_none());
         let _third = door.enter(other).unwrap();
         assert!(door.enter(other).is_none(), "three are three");
+        assert_eq!((door.outside.get(), door.full.get()), (0, 2));
         drop(first);
         assert!(door.enter(other).is_some());
     }

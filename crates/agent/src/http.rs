@@ -15,6 +15,7 @@
 pub mod blocking;
 pub mod changes;
 pub mod consul;
+mod gzip;
 mod misdirected;
 pub mod own;
 pub mod page;

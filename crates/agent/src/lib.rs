@@ -22,6 +22,7 @@
 
 pub mod announce;
 pub mod catalogue;
+pub mod counts;
 pub mod daemon;
 pub mod dns;
 pub mod door;

@@ -48,6 +48,7 @@ impl Host {
             host: "lxd0".into(),
             directory: directory.path().to_owned(),
             state_file: directory.path().join("said"),
+            counts: Arc::default(),
         };
         let server = Server::open(settings).await;
         let running = tokio::spawn({

@@ -34,7 +34,7 @@ async fn start(networks: &[&str]) -> Running {
     let zone = Zone::new("demo.internal", "lxd0".into(), vec!["10.0.0.0/24".parse().unwrap()]).unwrap();
     let door = Door::new(networks.iter().map(|network| network.parse().unwrap()).collect(), 8, 4);
     let (views, watched) = watch::channel(Arc::new(view(1, State::Passing)));
-    tokio::spawn(server.run(zone, door, watched, 1));
+    tokio::spawn(server.run(zone, door, watched, Arc::default(), 1));
     Running { address, views }
 }
 

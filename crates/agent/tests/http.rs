@@ -40,6 +40,8 @@ async fn start() -> Running {
         run: 77,
         began: Instant::now(),
         pictures: drawn,
+        counts: Arc::default(),
+        other_doors: [].into(),
     };
     let (views, watched) = watch::channel(Arc::new(view(5, State::Passing)));
     tokio::spawn(server.run(settings, watched));
@@ -140,6 +142,7 @@ async fn every_path_is_answered_and_none_can_be_written() {
         ("/v1/kv/x", "404"),
         ("/v1/catalog/nodes?dc=elsewhere", "500"),
         ("/v1/catalog/nodes?index=x", "400"),
+        ("/v1/health/service/hugo?filter=Service.Port%20==%2080", "400"),
         ("/v1/catalog/nodes?index=1&wait=soon", "400"),
     ] {
         let (head, _) = get(running.address, path).await;

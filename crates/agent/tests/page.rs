@@ -59,6 +59,8 @@ impl Running {
             run,
             began: Instant::now().checked_sub(Duration::from_secs(250)).unwrap(),
             pictures: self.pictures.subscribe(),
+            counts: Arc::default(),
+            other_doors: [].into(),
         };
         tokio::spawn(server.run(settings, self.views.subscribe()));
         self.way.send_replace(Some(address));

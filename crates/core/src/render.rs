@@ -24,7 +24,7 @@ pub use agent::{
     AgentDocument, EXCHANGE_PORT, PROGRAM_IN_CONTAINER, Picture, PictureBalancer, PictureContainer, PictureHost,
     RING_PORT, agent_picture, agent_settings, agent_unit, keyring,
 };
-pub use container::{ContainerDocument, InstanceConfig, container, generation, limits};
+pub use container::{ContainerDocument, HOST_ADDRESS, InstanceConfig, container, generation, limits};
 pub use dnsmasq::{DHCP_HOSTS_DIRECTORY, dhcp_host};
 pub use host::{HostDocument, HostKey, Login, host_user_data, with_host_key};
 pub use profile::{ProfileConfig, profile};

@@ -250,7 +250,8 @@ fn network_configs() -> Vec<(String, String)> {
             limits: Limits::default(),
             agent: Install::Yes,
         });
-        (format!("{attachment} {addressing:?}"), instance.config["cloud-init.network-config"].clone())
+        let config = instance.config_on([192, 168, 0, 14].into());
+        (format!("{attachment} {addressing:?}"), config["cloud-init.network-config"].clone())
     })
     .into()
 }

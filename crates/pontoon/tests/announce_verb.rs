@@ -29,8 +29,12 @@ async fn agent(directory: &Path) -> Server {
         health: Health { state: State::Passing, output: String::new() },
     };
     std::fs::create_dir(directory.join("hugo-0")).unwrap();
-    let settings =
-        Settings { host: "lxd0".into(), directory: directory.to_owned(), state_file: directory.join("said.json") };
+    let settings = Settings {
+        host: "lxd0".into(),
+        directory: directory.to_owned(),
+        state_file: directory.join("said.json"),
+        counts: std::sync::Arc::default(),
+    };
     let server = Server::open(settings).await;
     server.set_containers([("hugo-0".into(), Declared { identity: "one".to_owned(), container })].into());
     let running = server.clone();

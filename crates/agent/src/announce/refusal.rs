@@ -102,6 +102,21 @@ impl Refusal {
         }
     }
 
+    /// The word by which it is counted.
+    pub(super) const fn reason(&self) -> &'static str {
+        match self {
+            Self::NotJson(_) => "not-json",
+            Self::Form(_) | Self::Unfit { .. } => "unfit",
+            Self::HostsWord { .. } | Self::Port { .. } => "hosts-word",
+            Self::NoPort { .. } => "no-port",
+            Self::Exec => "exec",
+            Self::Long { .. } | Self::Many { .. } | Self::Much | Self::Body { .. } => "too-much",
+            Self::Broken => "broken",
+            Self::Often { .. } => "too-often",
+            Self::Gone => "gone",
+        }
+    }
+
     /// What can be done about it.
     pub(super) fn hint(&self) -> String {
         match self {

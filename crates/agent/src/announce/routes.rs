@@ -69,10 +69,14 @@ impl Speaker {
         });
         match acted {
             Ok(()) => {
+                self.shared.counts().announce.taken.one();
                 self.shared.wake();
                 self.answer()
             }
-            Err(refusal) => refused(&refusal),
+            Err(refusal) => {
+                self.shared.counts().announce.refuse(refusal.reason());
+                refused(&refusal)
+            }
         }
     }
 

@@ -24,6 +24,7 @@ use super::said::Declared;
 use super::socket::Socket;
 use super::stream::Bounded;
 use crate::catalogue::Name;
+use crate::counts::Counts;
 
 /// How often directories are looked for that are not there yet, and sockets that are not there any more.
 const LOOK_INTERVAL: Duration = Duration::from_secs(1);
@@ -52,6 +53,8 @@ pub struct Settings {
     pub directory: PathBuf,
     /// Where what was said is kept over a restart of the agent.
     pub state_file: PathBuf,
+    /// Where it is counted.
+    pub counts: Arc<Counts>,
 }
 
 /// One socket for each container of this host, and what was said there. Clones are the same server.
@@ -81,6 +84,10 @@ impl Shared {
 
     pub(super) fn book(&self) -> MutexGuard<'_, Book> {
         self.book.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn counts(&self) -> &Counts {
+        &self.settings.counts
     }
 
     pub(super) fn wake(&self) {

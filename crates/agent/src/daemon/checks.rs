@@ -137,14 +137,14 @@ impl Checks {
         Some(container)
     }
 
-    /// Time has passed. Tells whose checks were given up.
-    pub(super) fn tick(&mut self, now: Time) -> BTreeSet<Name> {
-        let mut given_up = BTreeSet::new();
+    /// Time has passed. Tells whose checks were given up, once for each look.
+    pub(super) fn tick(&mut self, now: Time) -> Vec<Name> {
+        let mut given_up = Vec::new();
         while let Some((time, id)) = self.due.first().copied().filter(|(time, _)| *time <= now) {
             self.due.remove(&(time, id));
             let Some(one) = self.all.get_mut(&id) else { continue };
             if matches!(one.stage, Stage::Looking(_)) {
-                given_up.insert(one.container.clone());
+                given_up.push(one.container.clone());
                 self.todo.push(Do::Drop(id));
                 self.step(now, id, Event::Tick);
             } else {

@@ -33,6 +33,7 @@ use tokio::time::{sleep, timeout};
 
 use crate::catalogue::wire::Ask;
 use crate::catalogue::{Name, limits};
+use crate::counts::{Counts, Exchange as Exchanged};
 use crate::door::{Door, Seat};
 use frame::{Direction, Head};
 
@@ -81,6 +82,8 @@ pub(super) struct Exchange {
     pub(super) name: Name,
     /// The member whose keys seal.
     pub(super) ring: Handle,
+    /// Where it is counted.
+    pub(super) counts: Arc<Counts>,
 }
 
 impl Exchange {
@@ -97,14 +100,18 @@ impl Exchange {
             let stream = connect(own, at).await?;
             self.ask_on(stream, owner, ask).await
         });
-        asked.await.unwrap_or(Err(ExchangeError::Late(limit)))
+        let answer = asked.await.unwrap_or(Err(ExchangeError::Late(limit)));
+        let Exchanged { answered, failed, .. } = &self.counts.exchange;
+        let count = if answer.is_ok() { answered } else { failed };
+        count.one();
+        answer
     }
 
     async fn ask_on(&self, mut stream: TcpStream, owner: Name, ask: Ask) -> Result<Bytes, ExchangeError> {
         let head = Head { from: self.name.clone(), to: owner, nonce: rand::random() };
         let sealed = frame::seal(&self.keys().await?, Direction::Ask, &head, &ask.encode())?;
-        frame::write(&mut stream, &sealed).await?;
-        let answer = frame::read(&mut stream, ANSWER_MAX).await?;
+        self.write(&mut stream, &sealed).await?;
+        let answer = self.read(&mut stream, ANSWER_MAX).await?;
         // They may have changed meanwhile, and the owner seals with the newest.
         let (back, answer) = frame::open(&self.keys().await?, Direction::Answer, &answer)?;
         let fits = back.nonce == head.nonce && back.from == head.to && back.to == head.from;
@@ -137,14 +144,20 @@ impl Exchange {
     async fn answer(&self, stream: TcpStream, from: SocketAddr, asked: mpsc::Sender<Asked>, seat: Seat) {
         let answered = timeout(SERVE_LIMIT, self.answer_on(stream, &asked)).await;
         match answered.unwrap_or(Err(ExchangeError::Late(SERVE_LIMIT))) {
-            Ok(()) => {}
-            Err(error) => tracing::debug!(%from, error = &error as &dyn std::error::Error, "not answered"),
+            Ok(true) => self.counts.exchange.served.one(),
+            // It asks too often; it will ask again.
+            Ok(false) => self.counts.exchange.unserved.one(),
+            Err(error) => {
+                self.counts.exchange.unserved.one();
+                tracing::debug!(%from, error = &error as &dyn std::error::Error, "not answered");
+            }
         }
         drop(seat);
     }
 
-    async fn answer_on(&self, mut stream: TcpStream, asked: &mpsc::Sender<Asked>) -> Result<(), ExchangeError> {
-        let question = frame::read(&mut stream, QUESTION_MAX).await?;
+    /// Tells whether there was an answer to give.
+    async fn answer_on(&self, mut stream: TcpStream, asked: &mpsc::Sender<Asked>) -> Result<bool, ExchangeError> {
+        let question = self.read(&mut stream, QUESTION_MAX).await?;
         let (head, ask) = frame::open(&self.keys().await?, Direction::Ask, &question)?;
         if head.to != self.name {
             return Err(ExchangeError::NotForUs(head.to));
@@ -153,11 +166,23 @@ impl Exchange {
         let (reply, answer) = oneshot::channel();
         let question = Asked { host: head.from.clone(), ask, reply };
         asked.send(question).await.map_err(|_| ExchangeError::NoKeys)?;
-        // It asks too often; it will ask again.
-        let Ok(answer) = answer.await else { return Ok(()) };
+        let Ok(answer) = answer.await else { return Ok(false) };
         let back = Head { from: self.name.clone(), to: head.from, nonce: head.nonce };
         let sealed = frame::seal(&self.keys().await?, Direction::Answer, &back, &answer)?;
-        frame::write(&mut stream, &sealed).await
+        self.write(&mut stream, &sealed).await?;
+        Ok(true)
+    }
+
+    async fn read(&self, stream: &mut TcpStream, most: usize) -> Result<Vec<u8>, ExchangeError> {
+        let message = frame::read(stream, most).await?;
+        self.counts.exchange.received_bytes.add(message.len() as u64);
+        Ok(message)
+    }
+
+    async fn write(&self, stream: &mut TcpStream, message: &[u8]) -> Result<(), ExchangeError> {
+        frame::write(stream, message).await?;
+        self.counts.exchange.sent_bytes.add(message.len() as u64);
+        Ok(())
     }
 
     async fn keys(&self) -> Result<pontoon_ring::wire::keyring::Keyring, ExchangeError> {

@@ -32,6 +32,7 @@ use super::until;
 use crate::catalogue::limits::is_label;
 use crate::catalogue::wire::Ask;
 use crate::catalogue::{Catalogue, HostState, Input, Mark, Name, Output, View};
+use crate::counts::Counts;
 use crate::picture::Picture;
 
 /// What a user event of the catalogue is called.
@@ -60,6 +61,7 @@ pub(super) struct Ways {
     pub(super) whole: watch::Sender<bool>,
     pub(super) pictures: watch::Receiver<Arc<Picture>>,
     pub(super) survey: Duration,
+    pub(super) counts: Arc<Counts>,
 }
 
 struct Link {
@@ -127,8 +129,8 @@ impl Beginning {
 
     /// Goes on until the member has ended.
     pub(super) async fn run(self, ways: Ways) {
-        let Ways { ring, mut notices, exchange, exchange_port, mut ours, mut asked, views, whole, pictures, survey } =
-            ways;
+        let Ways { ring, mut notices, exchange, exchange_port, mut ours, .. } = ways;
+        let Ways { mut asked, views, whole, pictures, survey, counts, .. } = ways;
         let mut link = Link {
             catalogue: self.catalogue,
             began: self.began,
@@ -189,6 +191,7 @@ impl Beginning {
             while let Some(output) = link.catalogue.poll() {
                 link.perform(output).await;
             }
+            counts.set_catalogue(link.catalogue.counters());
             // Whoever asked and was not answered asks too often.
             link.reply = None;
         }

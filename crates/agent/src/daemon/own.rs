@@ -19,6 +19,7 @@ use super::watch::Seen;
 use crate::announce::{self, Declared, Said, Words, merge};
 use crate::catalogue::limits::container_fits;
 use crate::catalogue::{Container, Health, Name, State};
+use crate::counts::Counts;
 use crate::health::probe::{self, Target};
 use crate::health::{Outcome, Run, cut};
 
@@ -38,6 +39,7 @@ pub(super) struct Ways<E> {
     /// The containers' sockets.
     pub(super) voices: announce::Server,
     pub(super) ours: watch::Sender<Ours>,
+    pub(super) counts: Arc<Counts>,
 }
 
 struct Own<E> {
@@ -49,6 +51,7 @@ struct Own<E> {
     containers: BTreeMap<Name, Entry>,
     silence: Option<Silence>,
     changed: bool,
+    counts: Arc<Counts>,
 }
 
 struct Entry {
@@ -78,6 +81,7 @@ pub(super) async fn run<E: Engine>(mut ways: Ways<E>, pace: &Pace, seed: u64) {
         containers: BTreeMap::new(),
         silence: None,
         changed: false,
+        counts: Arc::clone(&ways.counts),
     };
     let mut words = ways.voices.said();
     let mut heard = true;
@@ -171,7 +175,9 @@ impl<E: Engine> Own<E> {
     }
 
     fn looked(&mut self, id: Id, run: Run, outcome: Outcome) {
+        let state = outcome.state;
         if let Some(container) = self.checks.ended(self.now(), id, run, outcome) {
+            self.counts.checks.ended(state).one();
             self.refresh(&container);
         }
     }
@@ -179,6 +185,7 @@ impl<E: Engine> Own<E> {
     /// Begins and drops the looks that are due.
     fn pass_time(&mut self) {
         for container in self.checks.tick(self.now()) {
+            self.counts.checks.late.one();
             self.refresh(&container);
         }
         for todo in self.checks.take_todo() {

@@ -26,6 +26,7 @@ use super::settings::{Settings, SettingsError, local_address};
 use super::{Daemon, Pace, RingPace, epoch, link, own};
 use crate::announce;
 use crate::catalogue::{self, View};
+use crate::counts::Counts;
 use crate::dns::{self, Zone, ZoneError};
 use crate::door::Door;
 use crate::http;
@@ -153,6 +154,7 @@ pub async fn start<E: Engine>(settings: Settings, engine: E, pace: Pace) -> Resu
         http: http::Server::bind(&both(settings.http_port)).await?,
     };
 
+    let counts = Arc::<Counts>::default();
     let mut tasks = JoinSet::new();
     let engine = Arc::new(engine);
     let (seen, watched) = watch::channel(None);
@@ -161,12 +163,13 @@ pub async fn start<E: Engine>(settings: Settings, engine: E, pace: Pace) -> Resu
         host: settings.host(),
         directory: settings.announce.clone(),
         state_file: settings.state.join("said"),
+        counts: Arc::clone(&counts),
     })
     .await;
     let listening = voices.clone();
     tasks.spawn(async move { listening.run().await });
     let (ours, mut ours_now) = watch::channel(Ours::default());
-    let ways = own::Ways { engine, seen: watched, voices: voices.clone(), ours };
+    let ways = own::Ways { engine, seen: watched, voices: voices.clone(), ours, counts: Arc::clone(&counts) };
     let own_pace = pace.clone();
     tasks.spawn(async move { own::run(ways, &own_pace, random()).await });
     let late = timeout(pace.gather, ours_now.wait_for(|ours| ours.looked)).await.is_err();
@@ -182,7 +185,7 @@ pub async fn start<E: Engine>(settings: Settings, engine: E, pace: Pace) -> Resu
     let (views_sender, views) = watch::channel(Arc::new(View::default()));
     let (whole_sender, whole) = watch::channel(false);
     let (asked_sender, asked) = mpsc::channel::<Asked>(ASKED_MAX);
-    let exchange = Exchange { name: settings.host(), ring: ring.clone() };
+    let exchange = Exchange { name: settings.host(), ring: ring.clone(), counts: Arc::clone(&counts) };
     tasks.spawn(beginning.run(link::Ways {
         notices: ring.subscribe().await?,
         ring: ring.clone(),
@@ -194,15 +197,18 @@ pub async fn start<E: Engine>(settings: Settings, engine: E, pace: Pace) -> Resu
         whole: whole_sender,
         pictures: pictures.subscribe(),
         survey: pace.survey,
+        counts: Arc::clone(&counts),
     }));
 
     let networks = settings.networks.clone();
     let mut and_local = networks.clone();
     and_local.push(local.into());
     let door = |networks: &Vec<_>, (seats, seats_each)| Door::new(networks.clone(), seats, seats_each);
-    tasks.spawn(exchange.serve(sockets.exchange, door(&networks, EXCHANGES), asked_sender));
+    let exchange_door = door(&networks, EXCHANGES);
+    let dns_door = door(&and_local, DNS_CONNECTIONS);
+    tasks.spawn(exchange.serve(sockets.exchange, Arc::clone(&exchange_door), asked_sender));
     let opened = watch::Sender::new(false);
-    let dns = sockets.dns.run(zone, door(&and_local, DNS_CONNECTIONS), views.clone(), random());
+    let dns = sockets.dns.run(zone, Arc::clone(&dns_door), views.clone(), Arc::clone(&counts), random());
     tasks.spawn(once_open(opened.subscribe(), dns));
     let http_addresses = sockets.http.addresses();
     let http = http::Settings {
@@ -213,6 +219,8 @@ pub async fn start<E: Engine>(settings: Settings, engine: E, pace: Pace) -> Resu
         run: epoch,
         began: beginning_at,
         pictures: pictures.subscribe(),
+        counts,
+        other_doors: [("exchange", exchange_door), ("dns", dns_door)].into(),
     };
     tasks.spawn(once_open(opened.subscribe(), sockets.http.run(http, views.clone())));
     let rpc = rpc::server::Config {

@@ -26,6 +26,7 @@ use tokio::time::{sleep, timeout};
 use super::wire::{Carrier, respond};
 use super::zone::Zone;
 use crate::catalogue::View;
+use crate::counts::Counts;
 use crate::door::{Door, Seat};
 
 /// How long a connection may wait between two questions, and for one to come or go whole.
@@ -88,9 +89,16 @@ impl Server {
         Ok(server)
     }
 
-    /// Answers until the future is dropped. `seed` is where the dice begin.
-    pub async fn run(self, zone: Zone, door: Arc<Door>, views: watch::Receiver<Arc<View>>, seed: u64) {
-        let shared = Arc::new(Shared { zone, door, views });
+    /// Answers until the future is dropped, and counts that. `seed` is where the dice begin.
+    pub async fn run(
+        self,
+        zone: Zone,
+        door: Arc<Door>,
+        views: watch::Receiver<Arc<View>>,
+        counts: Arc<Counts>,
+        seed: u64,
+    ) {
+        let shared = Arc::new(Shared { zone, door, views, counts });
         let mut dice = StdRng::seed_from_u64(seed);
         let mut tasks = JoinSet::new();
         for socket in self.datagrams {
@@ -111,11 +119,19 @@ struct Shared {
     zone: Zone,
     door: Arc<Door>,
     views: watch::Receiver<Arc<View>>,
+    counts: Arc<Counts>,
 }
 
 impl Shared {
     fn view(&self) -> Arc<View> {
         Arc::clone(&self.views.borrow())
+    }
+
+    /// Writes the answer to a message and counts it; tells whether there is one.
+    fn respond(&self, view: &View, request: &[u8], carrier: Carrier, dice: &mut StdRng, reply: &mut Vec<u8>) -> bool {
+        let code = respond(&self.zone, view, request, carrier, dice, reply);
+        code.map_or(&self.counts.dns.no_question, |code| self.counts.dns.answers(code)).one();
+        code.is_some()
     }
 }
 
@@ -161,10 +177,10 @@ async fn answer_those_there(
             Err(error) => return Err(error),
         };
         if !shared.door.admits(from.ip()) {
+            shared.counts.dns.outside.one();
             continue;
         }
-        respond(&shared.zone, &view, request.get(..length).unwrap_or_default(), Carrier::Udp, dice, reply);
-        if reply.is_empty() {
+        if !shared.respond(&view, request.get(..length).unwrap_or_default(), Carrier::Udp, dice, reply) {
             continue;
         }
         if let Err(error) = socket.send_to(reply, from).await {
@@ -215,8 +231,7 @@ async fn answer_one(stream: &mut TcpStream, shared: &Shared, dice: &mut StdRng) 
     let mut request = vec![0; length];
     stream.read_exact(&mut request).await?;
     let mut reply = Vec::new();
-    respond(&shared.zone, &shared.view(), &request, Carrier::Tcp, dice, &mut reply);
-    if reply.is_empty() {
+    if !shared.respond(&shared.view(), &request, Carrier::Tcp, dice, &mut reply) {
         return Err(io::ErrorKind::InvalidData.into());
     }
     let length = u16::try_from(reply.len()).map_err(|_| io::ErrorKind::InvalidData)?;

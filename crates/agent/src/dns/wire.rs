@@ -34,19 +34,29 @@ const LARGEST_PLAIN: u16 = 512;
 /// The bit of a header's third byte that marks an answer.
 const IS_ANSWER: u8 = 0x80;
 
-/// Answers a message. `reply` becomes the bytes of the answer; some messages have none, and it is left empty.
-pub fn respond(zone: &Zone, view: &View, request: &[u8], carrier: Carrier, dice: &mut impl Rng, reply: &mut Vec<u8>) {
+/// Answers a message. `reply` becomes the bytes of the answer, whose code is returned; some messages have none, and it is
+/// left empty.
+pub fn respond(
+    zone: &Zone,
+    view: &View,
+    request: &[u8],
+    carrier: Carrier,
+    dice: &mut impl Rng,
+    reply: &mut Vec<u8>,
+) -> Option<Code> {
     reply.clear();
-    let Some(header) = request.first_chunk::<HEADER>() else { return };
+    let header = request.first_chunk::<HEADER>()?;
     let [_, _, flags, ..] = header;
     if flags & IS_ANSWER != 0 {
-        return;
+        return None;
     }
-    if (flags >> 3) & 0x0f != 0 {
-        return reply::write_bare(header, Code::NotImp, reply);
-    }
-    let Some(question) = question::read(request) else {
-        return reply::write_bare(header, Code::FormErr, reply);
+    let read = if (flags >> 3) & 0x0f != 0 { Err(Code::NotImp) } else { question::read(request).ok_or(Code::FormErr) };
+    let question = match read {
+        Ok(question) => question,
+        Err(code) => {
+            reply::write_bare(header, code, reply);
+            return Some(code);
+        }
     };
     let answer = match question.edns {
         Some(edns) if edns.version > 0 => Answer::only(Code::BadVers),
@@ -59,4 +69,5 @@ pub fn respond(zone: &Zone, view: &View, request: &[u8], carrier: Carrier, dice:
         (Carrier::Udp, None) => LARGEST_PLAIN,
     };
     reply::write(zone, view, header, &question, &answer, limit, reply);
+    Some(answer.code)
 }

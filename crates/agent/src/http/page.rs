@@ -17,9 +17,15 @@
 //! [`CONTENT_SECURITY_POLICY`] forbids the browser to do what would only be done by mistake: scripts and styles in the
 //! document, markup from strings (trusted types), requests to anybody but this agent, being framed.
 
-use axum::http::{HeaderMap, HeaderName, StatusCode, header};
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
+use bytes::Bytes;
+
+use super::gzip;
 use super::server::refusal;
 
 /// What the browser may do for this page: load its own parts, and ask its own agent.
@@ -51,17 +57,28 @@ const PARTS: [Part; 10] = [
     Part { name: "icon.svg", kind: "image/svg+xml", text: include_str!("page/icon.svg") },
 ];
 
+/// The parts as they are sent to most browsers: squeezed, once, when the first one asks. Where there is none of a part, it is
+/// sent as it is.
+static SQUEEZED: LazyLock<BTreeMap<&str, Bytes>> = LazyLock::new(|| {
+    let squeezed = PARTS.iter().filter_map(|part| Some((part.name, gzip::squeeze(part.text.as_bytes()).ok()?)));
+    squeezed.collect()
+});
+
 /// The part of this name, unless who asks has it already.
 pub fn answer(name: &str, asked: &HeaderMap) -> Response {
     let Some(part) = PARTS.iter().find(|part| part.name == name) else {
         return refusal(StatusCode::NOT_FOUND, "the page has no such part");
     };
-    let tag = format!("\"{:016x}\"", fingerprint(part.text));
+    let squeezed = if gzip::is_taken(asked) { SQUEEZED.get(part.name) } else { None };
+    // Other bytes have another tag (RFC 9110, 8.8.1).
+    let coding = if squeezed.is_some() { "-gzip" } else { "" };
+    let tag = format!("\"{:016x}{coding}\"", fingerprint(part.text));
     let known = asked.get(header::IF_NONE_MATCH).is_some_and(|known| known == tag.as_str());
     let headers = [
         (header::ETAG, tag.as_str()),
         // It is asked for each time, and sent again only by another version of the agent.
         (header::CACHE_CONTROL, "no-cache"),
+        (header::VARY, "Accept-Encoding"),
         (header::CONTENT_TYPE, part.kind),
         (header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
@@ -69,7 +86,14 @@ pub fn answer(name: &str, asked: &HeaderMap) -> Response {
         (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
         (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
     ];
-    if known { (StatusCode::NOT_MODIFIED, headers).into_response() } else { (headers, part.text).into_response() }
+    match squeezed {
+        _ if known => (StatusCode::NOT_MODIFIED, headers).into_response(),
+        None => (headers, part.text).into_response(),
+        Some(squeezed) => {
+            let coded = (header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+            (headers, [coded], squeezed.clone()).into_response()
+        }
+    }
 }
 
 /// FNV-1a: tells versions of a part from each other, and guards against nobody.

@@ -1,5 +1,6 @@
 //! The sockets, the seats and the routes. What is answered is decided elsewhere.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
@@ -31,6 +32,7 @@ use super::own::Teller;
 use super::parameters::Parameters;
 use super::{misdirected, own, page, prometheus};
 use crate::catalogue::{Name, View};
+use crate::counts::Counts;
 use crate::door::{Door, Seat};
 use crate::picture::Picture;
 
@@ -56,6 +58,10 @@ pub struct Settings {
     pub began: Instant,
     /// What the stack should look like; an empty one where nobody has drawn it.
     pub pictures: watch::Receiver<Arc<Picture>>,
+    /// What the agent has counted.
+    pub counts: Arc<Counts>,
+    /// Other doors of the agent's, by what is behind them, of which `/metrics` tells how many they refused.
+    pub other_doors: BTreeMap<&'static str, Arc<Door>>,
 }
 
 /// A socket that is bound, and not served yet.
@@ -322,7 +328,10 @@ async fn service(State(shared): Answering, Path(name): Path<String>) -> Response
 }
 
 async fn metrics(State(shared): Answering) -> impl IntoResponse {
-    let text = prometheus::metrics(&shared.view(), shared.settings.waiters.taken_seats());
+    let Settings { door, waiters, counts, other_doors, .. } = &shared.settings;
+    let mut doors: BTreeMap<&str, &Door> = other_doors.iter().map(|(behind, door)| (*behind, &**door)).collect();
+    doors.extend([("http", &**door), (prometheus::WAITING, &**waiters)]);
+    let text = prometheus::metrics(&shared.view(), counts, &doors);
     ([(header::CONTENT_TYPE, prometheus::TEXT)], text)
 }
 
@@ -358,6 +367,11 @@ async fn consul(
     let datacenter = &shared.settings.datacenter;
     if parameters.get("dc").is_some_and(|asked| !asked.is_empty() && asked != datacenter) {
         return (StatusCode::INTERNAL_SERVER_ERROR, "No path to datacenter").into_response();
+    }
+    if parameters.get("filter").is_some_and(|filter| !filter.is_empty()) {
+        // To whoever wants only some of it, all of it would be a wrong answer.
+        return (StatusCode::BAD_REQUEST, "`filter` is not known here: ask by `tag`, `passing`, or choose among all")
+            .into_response();
     }
     let document = |view: &View| document(&Consul { datacenter, view }, name, parameters);
     let answer = match blocking::wait(parameters) {

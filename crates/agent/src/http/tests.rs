@@ -15,6 +15,9 @@ use super::own::Teller;
 use super::parameters::Parameters;
 use super::{own, prometheus};
 use crate::catalogue::{Container, Health, HostState, HostView, MonitoringPoint, Part, State, View};
+use crate::counts::Counts;
+use crate::dns::numbers::Code;
+use crate::door::Door;
 
 /// `hugo-0`, passing, with capabilities, and `hugo-1`, in this state, without; on one host.
 fn view(index: u64, second: State, host: HostState) -> View {
@@ -118,12 +121,24 @@ fn prometheus_is_told_where_metrics_are_and_whose() {
     });
     assert_eq!(groups[0], expected);
     assert_eq!(groups[1]["labels"]["capability"], "");
-    let text = prometheus::metrics(&view(7, State::Critical, HostState::Alive), 3);
+    let counts = Counts::default();
+    counts.dns.answers(Code::NxDomain).one();
+    counts.announce.refuse("too-often");
+    let door = Door::new(vec!["10.0.0.0/24".parse().unwrap()], 1, 1);
+    let (_seat, none) = (door.enter([10, 0, 0, 1].into()), door.enter([10, 0, 0, 2].into()));
+    assert!(none.is_none());
+    let doors = [(prometheus::WAITING, &*door)].into();
+    let text = prometheus::metrics(&view(7, State::Critical, HostState::Alive), &counts, &doors);
     for line in [
         "pontoon_catalogue_index 7\n",
         "pontoon_catalogue_hosts{state=\"alive\"} 1\n",
         "pontoon_catalogue_containers{state=\"critical\"} 1\n",
-        "pontoon_http_waiting 3\n",
+        "pontoon_http_waiting 1\n",
+        "pontoon_connections_refused_total{door=\"http-waiting\",reason=\"full\"} 1\n",
+        "pontoon_dns_answers_total{code=\"NXDOMAIN\"} 1\n",
+        "pontoon_dns_answers_total{code=\"NOERROR\"} 0\n",
+        "pontoon_announce_refused_total{reason=\"too-often\"} 1\n",
+        "# TYPE pontoon_checks_total counter\n",
         "# TYPE pontoon_catalogue_services gauge\n",
     ] {
         assert!(text.contains(line), "{line}: {text}");

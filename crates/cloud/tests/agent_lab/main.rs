@@ -7,6 +7,7 @@
 // A whole stack is brought up, and boxing that would say nothing.
 #![allow(clippy::large_futures)]
 
+mod addressed;
 mod asking;
 mod fails;
 mod hostile;

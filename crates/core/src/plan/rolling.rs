@@ -11,9 +11,9 @@
 //! proven, one that is missing) comes before any further turn as well, and so it goes on where it stopped, also with a
 //! file that was put right meanwhile.
 //!
-//! Not in turns go containers whose way onto the network changes (`attach`, `addressing`, the network's MTU and name
-//! servers): that is a change of the host's port, or of its dnsmasq, for all of them at once; and those that exchange
-//! addresses with something else of the stack, where one has to let go before the other can take.
+//! Not in turns go containers whose way onto the network changes (`attach`, `addressing`, the network's MTU, whom they are
+//! told to ask for names): that is a change of the host's port, or of its dnsmasq, for all of them at once; and those that
+//! exchange addresses with something else of the stack, where one has to let go before the other can take.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;

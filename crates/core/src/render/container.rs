@@ -27,6 +27,10 @@ use super::{
 };
 use network::Way;
 
+/// What stands for the address of a container's host in its documents: Neutron gives it when the host's port is made, which
+/// may be in the same run. [`InstanceConfig::config_on`] puts the address in its place.
+pub const HOST_ADDRESS: &str = "@HOST_ADDRESS@";
+
 /// What is to be known to create a container.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ContainerDocument {
@@ -51,7 +55,7 @@ pub struct ContainerDocument {
     pub subnet: Ipv4Net,
     /// The subnet's gateway, where it has one.
     pub gateway: Option<Ipv4Addr>,
-    /// The name servers to ask, where dnsmasq does not tell.
+    /// The subnet's name servers, which a container asks that no dnsmasq tells whom to ask and whose host has no agent.
     pub nameservers: Vec<Ipv4Addr>,
     /// The MTU of the Neutron network, in bytes.
     pub mtu: u32,
@@ -61,8 +65,19 @@ pub struct ContainerDocument {
     pub user_data: Option<String>,
     /// What it may use.
     pub limits: Limits,
-    /// Whether it can speak for itself to an agent on its host.
+    /// Whether its host has an agent: then it can speak to that one for itself, and asks its host for names.
     pub agent: Install,
+}
+
+impl ContainerDocument {
+    /// Whom it asks for names, where its host's dnsmasq does not tell: that dnsmasq itself where there is an agent, for
+    /// it alone hands the stack's names to the agent, and all others to the subnet's name servers.
+    fn asked(&self) -> Vec<String> {
+        match self.agent {
+            Install::Yes => vec![HOST_ADDRESS.to_owned()],
+            Install::No => self.nameservers.iter().map(Ipv4Addr::to_string).collect(),
+        }
+    }
 }
 
 /// The part of an instance that a request to create or to change it carries.
@@ -70,7 +85,7 @@ pub struct ContainerDocument {
 pub struct InstanceConfig {
     /// For people.
     pub description: String,
-    /// Its configuration keys.
+    /// Its configuration keys, in whose values [`HOST_ADDRESS`] may stand.
     pub config: BTreeMap<String, String>,
     /// Its devices.
     pub devices: BTreeMap<String, BTreeMap<String, String>>,
@@ -78,6 +93,14 @@ pub struct InstanceConfig {
     pub profiles: Vec<String>,
     /// Its [`generation`], which `config` carries as well.
     pub generation: String,
+}
+
+impl InstanceConfig {
+    /// The configuration keys of the container on a host of this address.
+    pub fn config_on(&self, host: Ipv4Addr) -> BTreeMap<String, String> {
+        let host = host.to_string();
+        self.config.iter().map(|(key, value)| (key.clone(), value.replace(HOST_ADDRESS, &host))).collect()
+    }
 }
 
 /// The configuration of a container.
@@ -145,9 +168,9 @@ pub fn generation(document: &ContainerDocument) -> String {
     let told = match Way::of(document) {
         // All of it comes from dnsmasq, with the next lease.
         Way::Dhcp => json!(null),
-        Way::Routed => json!({"nameservers": document.nameservers}),
+        Way::Routed => json!({"nameservers": document.asked()}),
         Way::Static | Way::Lxc => {
-            json!({"subnet": document.subnet, "gateway": document.gateway, "nameservers": document.nameservers})
+            json!({"subnet": document.subnet, "gateway": document.gateway, "nameservers": document.asked()})
         }
     };
     let network = json!({

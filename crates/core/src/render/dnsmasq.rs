@@ -41,8 +41,11 @@ pub(super) fn configuration(document: &HostDocument) -> String {
         Install::No => format!("local=/{stack}.internal/\n"),
     };
     let gateway = document.gateway.map_or_else(String::new, |gateway| format!(",{gateway}"));
+    // The file is named, because Debian's service has dnsmasq read /run/dnsmasq/resolv.conf wherever there is a program
+    // `resolvconf`: the one of systemd-resolved never writes that file, and all questions would be refused.
     let upstream = if document.nameservers.is_empty() {
-        "# No name servers are known for the network: the host's own are asked (/etc/resolv.conf).\n".to_owned()
+        "# No name servers are known for the network: the host's own are asked.\nresolv-file=/etc/resolv.conf\n"
+            .to_owned()
     } else {
         let servers: Vec<String> = document.nameservers.iter().map(|server| format!("server={server}\n")).collect();
         format!("no-resolv\n{}", servers.concat())

@@ -16,7 +16,7 @@ async fn exchange(name: &str, key: u8) -> Exchange {
     let address = (Ipv4Addr::LOCALHOST, 0).into();
     let mut config = driver::Config::new(serf::Config::new(swim::Config::local(name, address)));
     config.layers = Layers { keyring: Some(Keyring::new(Key::from_bytes(&[key; 32]).unwrap())), ..Layers::default() };
-    Exchange { name: name.into(), ring: driver::start(config).await.unwrap() }
+    Exchange { name: name.into(), ring: driver::start(config).await.unwrap(), counts: Arc::default() }
 }
 
 fn loopback() -> IpAddr {
@@ -53,7 +53,11 @@ async fn an_owner_answers_whoever_has_the_key() {
     let at = owner("lxd0", 1, "127.0.0.0/8", (8, 8)).await;
     let asker = exchange("lxd1", 1).await;
     assert_eq!(asked(&asker, "lxd0", at, 5).await.unwrap(), ANSWER);
+    let counted = &asker.counts.exchange;
+    assert_eq!((counted.answered.get(), counted.failed.get()), (1, 0));
+    assert!(counted.sent_bytes.get() > 0 && counted.received_bytes.get() > ANSWER.len() as u64);
     assert!(closed(&asked(&asker, "lxd0", at, 0).await), "the catalogue does not want to answer");
+    assert_eq!((counted.answered.get(), counted.failed.get()), (1, 1));
 }
 
 #[tokio::test]

@@ -134,7 +134,7 @@ impl Site {
             name: name.to_owned(),
             source: InstanceSource { fingerprint },
             profiles: config.profiles.clone(),
-            config: config.config.clone(),
+            config: config.config_on(self.hosts.own_address(host)?),
             devices: config.devices.clone(),
         };
         engine.create_instance(&instance, self.patience.step).await?;

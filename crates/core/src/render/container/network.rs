@@ -64,8 +64,9 @@ pub(super) fn config(document: &ContainerDocument, way: Way) -> String {
 }
 
 fn name_servers(card: &mut Value, document: &ContainerDocument) {
-    if !document.nameservers.is_empty() {
-        card["nameservers"] = json!({"addresses": document.nameservers});
+    let asked = document.asked();
+    if !asked.is_empty() {
+        card["nameservers"] = json!({"addresses": asked});
     }
 }
 
@@ -74,8 +75,7 @@ pub(super) fn boothook(document: &ContainerDocument, way: Way) -> Option<String>
     match way {
         Way::Dhcp | Way::Static => None,
         Way::Routed => Some(default_route_hook()),
-        Way::Lxc if document.nameservers.is_empty() => None,
-        Way::Lxc => Some(name_server_hook(document)),
+        Way::Lxc => name_server_hook(document),
     }
 }
 
@@ -96,9 +96,9 @@ ip -4 route replace default via {ROUTED_GATEWAY} dev {CONTAINER_NIC} onlink
     )
 }
 
-fn name_server_hook(document: &ContainerDocument) -> String {
-    let servers: Vec<String> = document.nameservers.iter().map(|server| format!("nameserver {server}\\n")).collect();
-    format!(
+fn name_server_hook(document: &ContainerDocument) -> Option<String> {
+    let servers: Vec<String> = document.asked().iter().map(|server| format!("nameserver {server}\\n")).collect();
+    let hook = format!(
         "\
 #cloud-boothook
 #!/bin/sh
@@ -107,7 +107,8 @@ rm -f /etc/resolv.conf
 printf '{servers}' >/etc/resolv.conf
 ",
         servers = servers.concat(),
-    )
+    );
+    (!servers.is_empty()).then_some(hook)
 }
 
 /// The keys by which LXC itself sets address and route, before the container's first process runs.

@@ -130,6 +130,39 @@ fn new_name_servers_replace_a_container_only_where_it_was_told_the_old_ones() {
     }
 }
 
+/// The ways in which no dnsmasq tells a container whom to ask.
+const UNTOLD: [(Attachment, Addressing); 3] = [
+    (Attachment::PairMac, Addressing::NetworkConfig),
+    (Attachment::PairMac, Addressing::RawLxc),
+    (Attachment::PairIp, Addressing::Dnsmasq),
+];
+
+#[test]
+fn where_there_is_an_agent_a_container_asks_its_own_host_and_nobody_else_however_it_gets_its_address() {
+    for (attachment, addressing) in UNTOLD {
+        let instance = container(&ContainerDocument { agent: Install::Yes, ..with(attachment, addressing) });
+        let config = instance.config_on([192, 168, 0, 14].into());
+        let read: Value = serde_saphyr::from_str(&config["cloud-init.network-config"]).unwrap();
+        assert_eq!(read["ethernets"]["eth0"]["nameservers"], json!({"addresses": ["192.168.0.14"]}), "{addressing:?}");
+        if addressing == Addressing::RawLxc && attachment == Attachment::PairMac {
+            let hook = &config["cloud-init.vendor-data"];
+            assert!(hook.contains(r"printf 'nameserver 192.168.0.14\n' >/etc/resolv.conf"), "{hook}");
+        }
+        assert!(config.values().all(|value| !value.contains('@') && !value.contains("8.8.")), "{config:?}");
+    }
+}
+
+#[test]
+fn a_container_that_asks_its_host_is_not_replaced_for_other_name_servers_but_for_the_end_of_agents() {
+    for (attachment, addressing) in UNTOLD {
+        let before = ContainerDocument { agent: Install::Yes, ..with(attachment, addressing) };
+        let elsewhere = ContainerDocument { nameservers: vec![Ipv4Addr::new(9, 9, 9, 9)], ..before.clone() };
+        assert_eq!(generation(&elsewhere), generation(&before), "{addressing:?}");
+        let alone = ContainerDocument { agent: Install::No, ..before.clone() };
+        assert_ne!(generation(&alone), generation(&before), "{addressing:?}");
+    }
+}
+
 #[test]
 fn a_generation_is_the_same_for_ever() {
     // A new value here replaces every container of every stack at the next `up`.

@@ -147,6 +147,7 @@ fn a_network_without_gateway_and_name_servers_gives_containers_no_route_and_the_
     let dnsmasq = written(&config, "/etc/dnsmasq.d/pontoon.conf");
     assert!(dnsmasq.lines().any(|line| line == "dhcp-option=option:router"), "{dnsmasq}");
     assert!(!dnsmasq.contains("no-resolv"), "{dnsmasq}");
+    assert!(dnsmasq.lines().any(|line| line == "resolv-file=/etc/resolv.conf"), "{dnsmasq}");
 }
 
 #[test]

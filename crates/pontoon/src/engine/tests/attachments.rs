@@ -52,3 +52,19 @@ async fn another_attachment_is_taken_up_by_a_running_stack() {
         assert!(bench.plan(&stack).await.is_empty(), "{attach}");
     }
 }
+
+#[tokio::test]
+async fn a_container_asks_the_host_whose_address_its_first_run_did_not_know_when_it_was_planned() {
+    for sets in [["network.addressing=network-config"], ["network.addressing=raw-lxc"], ["network.attach=pair-ip"]] {
+        let bench = Bench::new().await;
+        let stack = example("blog", &sets);
+        assert_eq!(bench.up(&stack).await.outcome, RunOutcome::Converged, "{sets:?}");
+        let ports = bench.client().ports(&[]).await.unwrap();
+        let host = ports.iter().find(|port| port.name == "lxd0").unwrap().fixed_ips[0].ip_address.clone();
+        let (_site, engine) = bench.engine_on(&stack, "lxd0").await;
+        let container = engine.instance("hugo-0").await.unwrap().0;
+        let network = &container.config["cloud-init.network-config"];
+        let asked = network.lines().skip_while(|line| !line.contains("nameservers")).nth(2).unwrap();
+        assert_eq!(asked.trim(), format!("- \"{host}\""), "{network}");
+    }
+}

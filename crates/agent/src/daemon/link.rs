@@ -23,7 +23,7 @@ use pontoon_ring::serf::{Change, Coalesce, Event, Member, Prune, Status, Tags, v
 use pontoon_ring::time::Time;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
-use tokio::time::{Instant, MissedTickBehavior, interval};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
 use super::exchange::{Asked, Exchange, ExchangeError};
 use super::farewell;
@@ -31,17 +31,20 @@ use super::own::Ours;
 use super::until;
 use crate::catalogue::limits::is_label;
 use crate::catalogue::wire::Ask;
-use crate::catalogue::{Catalogue, HostState, Input, Mark, Name, Output, View};
+use crate::catalogue::{Catalogue, Container, HostState, Input, Mark, Name, Output, State, View};
 use crate::picture::Picture;
 
 /// What a user event of the catalogue is called.
 pub(super) const EVENT: &str = "pontoon:catalogue";
 /// The tag by which a member is a host of the stack.
 pub(super) const TAG: &str = "pontoon";
+/// Hosts whose question is kept until there is something to answer.
+const EARLY_MAX: usize = 64;
 
 /// A catalogue that is not among others yet.
 pub(super) struct Beginning {
     catalogue: Catalogue,
+    has_own: bool,
     began: Instant,
     outputs: Vec<Output>,
 }
@@ -56,10 +59,22 @@ pub(super) struct Ways {
     pub(super) ours: watch::Receiver<Ours>,
     pub(super) asked: mpsc::Receiver<Asked>,
     pub(super) views: watch::Sender<Arc<View>>,
-    /// Whether the view has the parts of all hosts that are there.
-    pub(super) whole: watch::Sender<bool>,
+    pub(super) known: watch::Sender<Known>,
     pub(super) pictures: watch::Receiver<Arc<Picture>>,
     pub(super) survey: Duration,
+    /// Containers that were not looked at by then are told as they are.
+    pub(super) told_by: Instant,
+}
+
+/// How much of the stack is in the view.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Known {
+    /// This host's containers, each with how it is.
+    pub(super) own: bool,
+    /// There are other hosts, and those that are there have told their parts.
+    pub(super) others: bool,
+    /// Hosts that have not, as far as they are known.
+    pub(super) awaited: Vec<Name>,
 }
 
 struct Link {
@@ -69,8 +84,11 @@ struct Link {
     exchange: Exchange,
     exchange_port: u16,
     views: watch::Sender<Arc<View>>,
-    whole: watch::Sender<bool>,
+    known: watch::Sender<Known>,
     pictures: watch::Receiver<Arc<Picture>>,
+    /// Whether the catalogue has this host's containers. Until it does, nobody is told anything of them: the others go on
+    /// with what they were told before the restart.
+    has_own: bool,
     /// What the catalogue was told of the members.
     told: BTreeMap<Name, Told>,
     asks: JoinSet<(Name, Result<Bytes, ExchangeError>)>,
@@ -92,9 +110,18 @@ struct Survey {
     round_trips: Vec<(Name, Duration)>,
 }
 
+/// Questions of other hosts.
+struct Questions {
+    asked: mpsc::Receiver<Asked>,
+    /// The newest of each host that came before there was anything to answer.
+    early: BTreeMap<Name, Asked>,
+}
+
 enum Happening {
     Notice(Option<Notice>),
     Ours(bool),
+    /// The containers were waited for long enough.
+    OursDue,
     Asked(Option<Asked>),
     Answered(Name, Result<Bytes, ExchangeError>),
     Surveyed(Survey),
@@ -103,12 +130,13 @@ enum Happening {
 }
 
 impl Beginning {
-    /// A catalogue of these containers, which has been told of nobody.
+    /// A catalogue of these containers, if all of them were looked at, which has been told of nobody.
     pub(super) fn new(config: crate::catalogue::Config, ours: Ours) -> Self {
         let mut catalogue = Catalogue::new(config, Time::ZERO);
-        catalogue.handle(Time::ZERO, Input::Own(ours.containers));
+        let has_own = ours.looked;
+        catalogue.handle(Time::ZERO, if has_own { Input::Own(ours.containers) } else { Input::Tick });
         let outputs = std::iter::from_fn(|| catalogue.poll()).collect();
-        Self { catalogue, began: Instant::now(), outputs }
+        Self { catalogue, has_own, began: Instant::now(), outputs }
     }
 
     /// When the catalogue's time began.
@@ -127,8 +155,19 @@ impl Beginning {
 
     /// Goes on until the member has ended.
     pub(super) async fn run(self, ways: Ways) {
-        let Ways { ring, mut notices, exchange, exchange_port, mut ours, mut asked, views, whole, pictures, survey } =
-            ways;
+        let Ways {
+            ring,
+            mut notices,
+            exchange,
+            exchange_port,
+            mut ours,
+            asked,
+            views,
+            known,
+            pictures,
+            survey,
+            told_by,
+        } = ways;
         let mut link = Link {
             catalogue: self.catalogue,
             began: self.began,
@@ -136,8 +175,9 @@ impl Beginning {
             exchange,
             exchange_port,
             views,
-            whole,
+            known,
             pictures,
+            has_own: self.has_own,
             told: BTreeMap::new(),
             asks: JoinSet::new(),
             surveys: JoinSet::new(),
@@ -152,12 +192,15 @@ impl Beginning {
         let mut due = interval(survey);
         due.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut watched = true;
+        let mut questions = Questions { asked, early: BTreeMap::new() };
         loop {
+            let has_own = link.has_own;
             let wake = link.catalogue.wake_at().map(|at| link.began + at.elapsed());
             let happening = tokio::select! {
                 notice = notices.next() => Happening::Notice(notice),
                 changed = ours.changed(), if watched => Happening::Ours(changed.is_ok()),
-                question = asked.recv() => Happening::Asked(question),
+                question = questions.next(has_own) => Happening::Asked(question),
+                () = sleep_until(told_by), if !has_own => Happening::OursDue,
                 happening = link.next_end() => happening,
                 _ = due.tick() => Happening::SurveyDue,
                 () = until(wake) => Happening::Time,
@@ -166,15 +209,27 @@ impl Beginning {
                 Happening::Notice(None) | Happening::Asked(None) => return,
                 Happening::Notice(Some(notice)) => link.notice(&notice),
                 Happening::Ours(true) => {
-                    let containers = ours.borrow_and_update().containers.clone();
-                    link.handle(Input::Own(containers));
+                    let ours = ours.borrow_and_update().clone();
+                    link.ours(ours);
                 }
                 Happening::Ours(false) => watched = false,
+                Happening::OursDue => {
+                    let ours = ours.borrow_and_update().clone();
+                    tracing::warn!(
+                        unknown = unlooked(&ours),
+                        "not all containers are looked at yet; they are told without"
+                    );
+                    link.has_own = true;
+                    link.ours(ours);
+                }
                 Happening::Asked(Some(Asked { host, ask, reply })) => {
                     link.reply = Some((host.clone(), reply));
                     link.handle(Input::Asked { host, ask });
                 }
-                Happening::Answered(host, Ok(bytes)) => link.handle(Input::Answered { host, bytes }),
+                Happening::Answered(host, Ok(bytes)) => {
+                    tracing::trace!(%host, bytes = bytes.len(), "answered");
+                    link.handle(Input::Answered { host, bytes });
+                }
                 Happening::Answered(host, Err(error)) => {
                     // The catalogue asks again when its own time for it is over.
                     tracing::debug!(%host, error = &error as &dyn std::error::Error, "not answered");
@@ -191,6 +246,7 @@ impl Beginning {
             }
             // Whoever asked and was not answered asks too often.
             link.reply = None;
+            link.tell_known();
         }
     }
 }
@@ -203,6 +259,37 @@ impl Link {
     fn handle(&mut self, input: Input) {
         let now = self.now();
         self.catalogue.handle(now, input);
+    }
+
+    /// Hands on this host's containers, from when each was looked at once.
+    fn ours(&mut self, ours: Ours) {
+        self.has_own |= ours.looked;
+        if self.has_own {
+            self.handle(Input::Own(ours.containers));
+        }
+    }
+
+    /// Says how much is known, when there is a view that has it.
+    fn tell_known(&self) {
+        if !self.catalogue.is_published() {
+            return;
+        }
+        let awaited = self.awaited();
+        let others = awaited.is_empty() && self.catalogue.has_others();
+        let known = Known { own: self.has_own, others, awaited };
+        self.known.send_if_modified(|told| {
+            let different = *told != known;
+            *told = known;
+            different
+        });
+    }
+
+    /// Hosts that are there and have not told their part, and those that the picture names and nobody has heard of: who is
+    /// restarted at this moment may know only some, and be known to none.
+    fn awaited(&self) -> Vec<Name> {
+        let picture = self.pictures.borrow();
+        let is_new = |host: &&Name| ***host != **self.ring.name() && !self.told.contains_key(*host);
+        self.catalogue.untold().chain(picture.hosts.keys().filter(is_new)).cloned().collect()
     }
 
     /// The next end of something that was begun here.
@@ -326,7 +413,6 @@ impl Link {
             }
             Output::Publish(view) => {
                 self.views.send_replace(view);
-                self.whole.send_replace(self.catalogue.knows_others());
             }
         }
     }
@@ -334,6 +420,7 @@ impl Link {
     fn ask(&mut self, host: Name, id: u32, since: Option<Mark>) {
         let Some(told) = self.told.get(&host) else { return };
         let at = SocketAddr::new(told.address, self.exchange_port);
+        tracing::trace!(%host, %at, ?since, "asked");
         let exchange = self.exchange.clone();
         let config = self.catalogue.config();
         let (own, limit) = (config.address, config.pace.ask_timeout);
@@ -342,6 +429,32 @@ impl Link {
             (host, answer)
         });
     }
+}
+
+impl Questions {
+    /// The next one that can be answered; nothing when there are no more.
+    async fn next(&mut self, answerable: bool) -> Option<Asked> {
+        if answerable && let Some((_, question)) = self.early.pop_first() {
+            return Some(question);
+        }
+        loop {
+            let question = self.asked.recv().await?;
+            if answerable {
+                return Some(question);
+            }
+            // Who asks again has given up the question before.
+            if self.early.len() < EARLY_MAX {
+                self.early.insert(question.host.clone(), question);
+            }
+        }
+    }
+}
+
+/// Names of containers of which nothing is known.
+fn unlooked(ours: &Ours) -> String {
+    let is_unknown = |container: &Container| container.health.state == State::Unknown;
+    let names = ours.containers.iter().filter(|(_, container)| is_unknown(container)).map(|(name, _)| &**name);
+    names.collect::<Vec<_>>().join(", ")
 }
 
 async fn survey(ring: Handle) -> Result<Survey, Error> {

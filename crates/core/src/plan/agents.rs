@@ -3,6 +3,9 @@
 //! An agent is as it should be when each of these is, compared by hash, and it runs. The ring has one key, and no place
 //! for it but the hosts: a host that lacks it, or has another than most, gets it from one that has it; only where no
 //! host has any is one drawn. So a host that may have it and does not answer is waited for before any is.
+//!
+//! Agents that run are restarted one after another, in the order of their hosts: who comes back is told everything by
+//! those that stayed, and a program that does not work is found out on one host.
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
@@ -34,6 +37,7 @@ pub(super) fn plan(scene: &Scene<'_>, build: &mut Builder) {
     let picture = render::agent_picture(&picture(scene, build));
     // Once for all hosts: it names every container of the stack.
     let picture_hash = hash(&picture);
+    let mut restarted = None;
     for (host, group) in scene.stack.host_names() {
         let (Contents::Known(inside), Some(group)) = (scene.contents(&host), scene.stack.hosts.get(group)) else {
             continue;
@@ -53,7 +57,7 @@ pub(super) fn plan(scene: &Scene<'_>, build: &mut Builder) {
             picture_hash: &picture_hash,
             key: ring.source(&host, &inside.agent),
         };
-        wanted.plan(scene, &host, &inside.agent, build);
+        wanted.plan(scene, &host, &inside.agent, &mut restarted, build);
     }
 }
 
@@ -118,7 +122,8 @@ struct Wanted<'a> {
 }
 
 impl Wanted<'_> {
-    fn plan(self, scene: &Scene<'_>, host: &str, present: &Agent, build: &mut Builder) {
+    /// `restarted` is the host before this one whose agent runs and is restarted.
+    fn plan(self, scene: &Scene<'_>, host: &str, present: &Agent, restarted: &mut Option<String>, build: &mut Builder) {
         let key = scene.key(Kind::Agent, host);
         let program = present.program.as_deref() != Some(self.program);
         let differs = |was: &Option<String>, now: &str| was.as_deref() != Some(hash(now).as_str());
@@ -146,6 +151,12 @@ impl Wanted<'_> {
         let mut after = vec![scene.key(Kind::Host, host)];
         if let Some(KeySource::Host(from)) = &self.key {
             after.push(scene.key(Kind::Host, from));
+        }
+        if restarts && present.running {
+            if let Some(before) = restarted.replace(host.to_owned()) {
+                reasons.push(format!("when that of `{before}` is back"));
+                after.push(scene.key(Kind::Agent, &before));
+            }
         }
         let file = |is: bool, path: &str, content: &str| {
             is.then(|| AgentFile { path: path.to_owned(), content: content.to_owned() })

@@ -9,9 +9,10 @@
 //! | `Ask`, `Asked`, `Answered`, `Send` | connections beside the ring ([`exchange`](super::exchange)) |
 //!
 //! What the membership says is compared with what the catalogue was told, so a notice that was missed, or came twice,
-//! changes nothing: at each survey all of it is read again.
+//! changes nothing: at each survey all of it is read again. A notice that comes while a survey reads counts for more than what
+//! that reads of the same member: a host that has just joined is not forgotten because the list is from before.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::pending;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -93,6 +94,8 @@ struct Link {
     told: BTreeMap<Name, Told>,
     asks: JoinSet<(Name, Result<Bytes, ExchangeError>)>,
     surveys: JoinSet<Result<Survey, Error>>,
+    /// Members of which something was heard while a survey reads them: it may have read what they were before.
+    heard: BTreeSet<Name>,
     /// The way back to whoever asks right now.
     reply: Option<(Name, oneshot::Sender<Bytes>)>,
 }
@@ -181,6 +184,7 @@ impl Beginning {
             told: BTreeMap::new(),
             asks: JoinSet::new(),
             surveys: JoinSet::new(),
+            heard: BTreeSet::new(),
             reply: None,
         };
         for output in self.outputs {
@@ -234,7 +238,8 @@ impl Beginning {
                     // The catalogue asks again when its own time for it is over.
                     tracing::debug!(%host, error = &error as &dyn std::error::Error, "not answered");
                 }
-                Happening::Surveyed(survey) => {
+                Happening::Surveyed(mut survey) => {
+                    survey.members.retain(|member| !link.heard.contains(&member.name));
                     link.say_farewell(&survey.members).await;
                     link.surveyed(survey);
                 }
@@ -304,6 +309,11 @@ impl Link {
     }
 
     fn notice(&mut self, notice: &Notice) {
+        if let Notice::Event(event) = notice
+            && let Event::Members { members, .. } = &**event
+        {
+            self.heard.extend(members.iter().map(|member| member.name.clone()));
+        }
         match notice {
             Notice::Missed(count) => {
                 tracing::warn!(count, "events of the ring came too fast; all members are read again");
@@ -359,6 +369,7 @@ impl Link {
     /// Reads all members, beside whatever else happens.
     fn survey(&mut self) {
         if self.surveys.is_empty() {
+            self.heard.clear();
             self.surveys.spawn(survey(self.ring.clone()));
         }
     }
@@ -374,13 +385,7 @@ impl Link {
     }
 
     fn surveyed(&mut self, survey: Survey) {
-        let gone: Vec<Name> = self
-            .told
-            .keys()
-            .filter(|name| !survey.members.iter().any(|member| member.name == **name))
-            .cloned()
-            .collect();
-        for name in gone {
+        for name in gone(self.told.keys(), &survey.members, &self.heard) {
             self.forget(&name);
         }
         for member in &survey.members {
@@ -470,6 +475,12 @@ async fn survey(ring: Handle) -> Result<Survey, Error> {
     Ok(Survey { members, round_trips })
 }
 
+/// Those of the known members that the ring has no more.
+fn gone<'a>(known: impl Iterator<Item = &'a Name>, members: &[Member], heard: &BTreeSet<Name>) -> Vec<Name> {
+    let is_there = |name: &Name| members.iter().any(|member| member.name == *name);
+    known.filter(|name| !heard.contains(*name) && !is_there(name)).cloned().collect()
+}
+
 /// One that leaves is still there for a moment, but nobody should be sent to it any more.
 const fn state(status: Status) -> HostState {
     match status {
@@ -482,4 +493,28 @@ const fn state(status: Status) -> HostState {
 /// The bytes of a tag: JSON, which is text.
 fn text(bytes: &Bytes) -> String {
     String::from_utf8_lossy(bytes).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use pontoon_ring::wire::message::Versions;
+
+    use super::*;
+
+    fn names(names: &[&str]) -> Vec<Name> {
+        names.iter().map(|name| (*name).into()).collect()
+    }
+
+    #[test]
+    fn a_member_that_joins_while_the_members_are_read_is_not_forgotten() {
+        let read = Member {
+            name: "lxd0".into(),
+            address: "127.0.0.1:7946".parse().unwrap(),
+            tags: Tags::new().into(),
+            status: Status::Alive,
+            versions: Versions::default(),
+        };
+        let known = names(&["lxd0", "lxd1", "lxd2"]);
+        assert_eq!(gone(known.iter(), &[read], &names(&["lxd2"]).into_iter().collect()), names(&["lxd1"]));
+    }
 }

@@ -1,6 +1,7 @@
 //! Agents: the program on each host, its settings and unit, the ring's key, and the picture of the stack that it shows.
 //!
-//! An agent is as it should be when each of these is, compared by hash, and it runs. The ring has one key, and no place
+//! An agent is as it should be when each of these is, compared by hash, and it runs with them: a run that was killed
+//! between the files and the restart has left a mark. The ring has one key, and no place
 //! for it but the hosts: a host that lacks it, or has another than most, gets it from one that has it; only where no
 //! host has any is one drawn. So a host that may have it and does not answer is waited for before any is.
 //!
@@ -130,7 +131,7 @@ impl Wanted<'_> {
         let settings = differs(&present.settings, &self.settings);
         let unit = differs(&present.unit, &self.unit);
         let picture = present.picture.as_deref() != Some(self.picture_hash);
-        let restarts = program || settings || unit || self.key.is_some() || !present.running;
+        let restarts = program || settings || unit || self.key.is_some() || !present.running || present.unfinished;
         if !restarts && !picture {
             return build.unchanged(key);
         }
@@ -144,6 +145,7 @@ impl Wanted<'_> {
                 (self.key.is_some(), "it has not the key of the ring".to_owned()),
                 (picture, "what it shows of the stack is out of date".to_owned()),
                 (!present.running, "it does not run".to_owned()),
+                (present.running && present.unfinished, "an earlier run did not get to restart it".to_owned()),
             ];
             reasons.extend(changes.into_iter().filter_map(|(is, reason)| is.then_some(reason)));
         }
@@ -152,11 +154,12 @@ impl Wanted<'_> {
         if let Some(KeySource::Host(from)) = &self.key {
             after.push(scene.key(Kind::Host, from));
         }
-        if restarts && present.running {
-            if let Some(before) = restarted.replace(host.to_owned()) {
-                reasons.push(format!("when that of `{before}` is back"));
-                after.push(scene.key(Kind::Agent, &before));
-            }
+        if restarts
+            && present.running
+            && let Some(before) = restarted.replace(host.to_owned())
+        {
+            reasons.push(format!("when that of `{before}` is back"));
+            after.push(scene.key(Kind::Agent, &before));
         }
         let file = |is: bool, path: &str, content: &str| {
             is.then(|| AgentFile { path: path.to_owned(), content: content.to_owned() })

@@ -1,7 +1,9 @@
 //! The agent of a host: program, files, the ring's key, and the unit that runs it.
 //!
 //! Every file is written beside its place and then moved there, so that a run that is killed leaves the old one or the
-//! new one. The key goes from host to host through this process and is in no command line, log or plan.
+//! new one. A mark says for as long that the agent may run with the old ones: it is made before anything is changed, and goes
+//! with the command that has the agent take up what is new. The key goes from host to host through this process and is in no
+//! command line, log or plan.
 
 use std::time::Duration;
 
@@ -34,7 +36,9 @@ pub(super) struct Gifts<'a> {
 
 impl Site {
     pub(super) async fn put_agent(&self, host: &str, gifts: Gifts<'_>, waiting: Waiting<'_>) -> Result<(), SiteError> {
-        self.make_directory_of_agent(host, render::AGENT_STATE_DIRECTORY, "0700").await?;
+        let directory = directory_of_agent(render::AGENT_STATE_DIRECTORY, "0700");
+        let begin = format!("{directory} && sudo install -m 0600 /dev/null {}", render::AGENT_UNFINISHED);
+        self.hosts.run(host, &begin, &[]).await?;
         if let Some(sha256) = gifts.program {
             self.push_program(host, sha256, waiting).await?;
         }
@@ -45,8 +49,8 @@ impl Site {
             self.hand_over_key(host, source).await?;
         }
         if gifts.then == Then::Reload {
-            self.hosts.run(host, &format!("sudo systemctl reload {}", render::AGENT_SERVICE), &[]).await?;
-            return Ok(());
+            let reload = format!("sudo systemctl reload {} && {}", render::AGENT_SERVICE, finish());
+            return self.hosts.run(host, &reload, &[]).await.map(drop);
         }
         let others = gifts.others.iter().filter_map(|name| self.hosts.own_address(name).ok());
         let seeds: Vec<String> = others.map(|address| address.to_string()).collect();
@@ -72,24 +76,12 @@ impl Site {
 
     /// The directory by which a container will speak for itself: there before the container is, for the engine mounts it.
     pub(super) async fn make_announce_directory(&self, host: &str, container: &str) -> Result<(), SiteError> {
-        self.make_directory_of_agent(host, &format!("{}/{container}", render::ANNOUNCE_DIRECTORY), "0755").await
+        let directory = directory_of_agent(&format!("{}/{container}", render::ANNOUNCE_DIRECTORY), "0755");
+        self.hosts.run(host, &directory, &[]).await.map(drop)
     }
 
     pub(super) async fn remove_announce_directory(&self, host: &str, container: &str) -> Result<(), SiteError> {
         self.hosts.run(host, &format!("sudo rm -rf {}/{container}", render::ANNOUNCE_DIRECTORY), &[]).await?;
-        Ok(())
-    }
-
-    /// A directory that the agent writes to, after the account that it is of and the directories that all hosts have.
-    async fn make_directory_of_agent(&self, host: &str, path: &str, mode: &str) -> Result<(), SiteError> {
-        let command = format!(
-            "{account}; sudo install -d {programs} {announce} && sudo install -d -o {user} -g {user} -m {mode} {path}",
-            account = account(),
-            user = render::AGENT_USER,
-            programs = render::AGENT_PROGRAM_DIRECTORY,
-            announce = render::ANNOUNCE_DIRECTORY,
-        );
-        self.hosts.run(host, &command, &[]).await?;
         Ok(())
     }
 
@@ -147,7 +139,8 @@ impl Site {
     async fn restart_agent(&self, host: &str) -> Result<(), SiteError> {
         let service = render::AGENT_SERVICE;
         let command = format!(
-            "sudo systemctl daemon-reload && sudo systemctl enable {service} && sudo systemctl restart {service}"
+            "sudo systemctl daemon-reload && sudo systemctl enable {service} && sudo systemctl restart {service} && {}",
+            finish()
         );
         match self.hosts.run_for(host, &command, &[], READY_LIMIT).await {
             Err(SiteError::Command { output, .. }) => {
@@ -161,6 +154,23 @@ impl Site {
             other => other.map(drop),
         }
     }
+}
+
+/// A command that makes a directory that the agent writes to, after the account that it is of and the directories that all
+/// hosts have.
+fn directory_of_agent(path: &str, mode: &str) -> String {
+    format!(
+        "{account}; sudo install -d {programs} {announce} && sudo install -d -o {user} -g {user} -m {mode} {path}",
+        account = account(),
+        user = render::AGENT_USER,
+        programs = render::AGENT_PROGRAM_DIRECTORY,
+        announce = render::ANNOUNCE_DIRECTORY,
+    )
+}
+
+/// The end of a command that has the agent take up what is new: from then on it runs as its files say.
+fn finish() -> String {
+    format!("sudo rm -f {}", render::AGENT_UNFINISHED)
 }
 
 /// Makes the account that agents run as, on a host whose first boot did not.

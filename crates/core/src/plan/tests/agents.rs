@@ -85,6 +85,17 @@ fn another_program_is_pushed_and_an_agent_that_does_not_run_is_started() {
 }
 
 #[test]
+fn an_agent_that_an_earlier_run_changed_and_did_not_restart_is_restarted() {
+    let mut toy = up(&blog());
+    agents(&mut toy)[0].unfinished = true;
+    let all = steps(&toy, &blog());
+    assert!(all[0].reason.contains("an earlier run did not get to restart it"), "{}", all[0].reason);
+    assert!(matches!(&all[0].action, Action::PutAgent { files, then: Then::Restart, .. } if files.is_empty()));
+    converge(&mut toy, &blog(), &mut Dice(1)).unwrap();
+    assert_eq!(steps(&toy, &blog()).len(), 0);
+}
+
+#[test]
 fn agents_that_run_are_restarted_one_after_another_and_others_wait_for_nobody() {
     let stack = fourteen(4);
     let mut toy = up(&stack);

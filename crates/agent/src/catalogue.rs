@@ -184,10 +184,20 @@ impl Catalogue {
         if *host == *self.config.name { Some(self.own.part()) } else { self.peers.get(host).map(|peer| &peer.part) }
     }
 
-    /// Whether there are other hosts, and of each that is there some state of its part is known.
-    pub fn knows_others(&self) -> bool {
-        let mut others = self.peers.values().filter(|peer| peer.state == HostState::Alive).peekable();
-        others.peek().is_some() && others.all(|peer| peer.mark.is_some())
+    /// Whether any other host is there.
+    pub fn has_others(&self) -> bool {
+        self.peers.values().any(|peer| peer.state == HostState::Alive)
+    }
+
+    /// Hosts that are there and of whose parts no state is known.
+    pub fn untold(&self) -> impl Iterator<Item = &Name> {
+        let is_untold = |peer: &Peer| peer.state == HostState::Alive && peer.mark.is_none();
+        self.peers.iter().filter(move |(_, peer)| is_untold(peer)).map(|(name, _)| name)
+    }
+
+    /// Whether the view that was published last has all that is known.
+    pub const fn is_published(&self) -> bool {
+        self.view_at.is_none()
     }
 
     /// What it has counted.

@@ -19,9 +19,10 @@
 //! follows from reading all of it. Each task ends with the [`Daemon`].
 //!
 //! A start: the files are read and all sockets bound, so that a mistake is said by name and nothing is begun; then the
-//! containers are looked at, for a moment at most, so that what the host says first is how they are; then it joins the
-//! ring; and when the others have told what they have, again for a moment at most, it begins to answer. An end: it leaves
-//! the ring, which the others are told, and only then goes.
+//! containers are looked at, so that what the host says first is how they are; then it joins the ring, before it is missed,
+//! even if not all were looked at: until they are, nobody is told of them, and the others keep what they know. When the
+//! others have told what they have, it begins to answer. None of this is waited for without end. An end: it leaves the ring,
+//! which the others are told, and only then goes.
 //!
 //! Signals, and which engine it is, are the matter of whoever starts this.
 
@@ -54,6 +55,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 use crate::announce;
 use crate::catalogue::View;
 use crate::picture::{self, Picture, PictureError};
+use link::Known;
 
 pub use address::AddressError;
 pub use engine::{Announced, Engine, Running, Silence};
@@ -75,8 +77,8 @@ pub struct Daemon {
     picture_file: PathBuf,
     pictures: channel::Sender<Arc<Picture>>,
     views: channel::Receiver<Arc<View>>,
-    /// Whether the view has the parts of all hosts that are there.
-    whole: channel::Receiver<bool>,
+    /// How much of the stack the view has.
+    known: channel::Receiver<Known>,
     /// Whether questions are answered.
     opened: channel::Sender<bool>,
     /// All that runs; it ends with this.
@@ -114,10 +116,13 @@ impl Daemon {
     /// moment, and is not told that there is nobody else.
     pub async fn join(&mut self) -> usize {
         let reached = self.join_ring().await;
+        // It has an end of its own.
+        let _ = self.known.wait_for(|known| known.own).await;
         // Those that do not answer yet may be restarted at the same moment.
         let has_others = self.seeds.iter().any(|seed| seed.ip() != self.address);
-        if has_others && timeout(self.pace.gather, self.whole.wait_for(|whole| *whole)).await.is_err() {
-            tracing::warn!(waited = ?self.pace.gather, "not all hosts have told what they have; it is answered without");
+        if has_others && timeout(self.pace.gather, self.known.wait_for(|known| known.others)).await.is_err() {
+            let awaited = self.known.borrow().awaited.join(", ");
+            tracing::warn!(awaited, waited = ?self.pace.gather, "not all hosts have told what they have; it is answered without");
         }
         self.opened.send_replace(true);
         reached

@@ -67,6 +67,8 @@ pub struct Site {
     book: SharedBook,
     /// The ring's key, where this run had to draw one.
     drawn_key: OnceCell<String>,
+    /// The program that hosts are given as their agent, packed by gzip, where any was given it.
+    packed_program: OnceCell<Vec<u8>>,
     /// Load balancers whose children stayed pending for longer than anything takes.
     stuck: Mutex<BTreeSet<String>>,
     /// Servers that are ACTIVE and of which Nova had no console for longer than anything takes.
@@ -107,6 +109,7 @@ impl Site {
             directory,
             agent: AgentSource::Unasked,
             drawn_key: OnceCell::new(),
+            packed_program: OnceCell::new(),
             stack: stack.to_owned(),
             book,
             stuck: Mutex::default(),

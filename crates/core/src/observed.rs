@@ -470,12 +470,21 @@ pub struct Agent {
     pub ring_key: Option<String>,
     /// Whether it runs.
     pub running: bool,
+    /// Whether a run has begun to change it and did not get to its end: it may run with what it had before.
+    pub unfinished: bool,
 }
 
 impl Agent {
     /// What is observed of a host without any.
-    pub const NONE: Self =
-        Self { program: None, settings: None, unit: None, picture: None, ring_key: None, running: false };
+    pub const NONE: Self = Self {
+        program: None,
+        settings: None,
+        unit: None,
+        picture: None,
+        ring_key: None,
+        running: false,
+        unfinished: false,
+    };
 }
 
 /// A profile as it stands.

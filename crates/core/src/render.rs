@@ -20,9 +20,9 @@ use crate::spec::model::Engine;
 
 pub use agent::{
     AGENT_DNS_PORT, AGENT_KEYRING, AGENT_PICTURE, AGENT_PROGRAM, AGENT_PROGRAM_DIRECTORY, AGENT_SEEDS, AGENT_SERVICE,
-    AGENT_SETTINGS, AGENT_STATE_DIRECTORY, AGENT_UNIT, AGENT_USER, ANNOUNCE_DIRECTORY, ANNOUNCE_IN_CONTAINER,
-    AgentDocument, EXCHANGE_PORT, PROGRAM_IN_CONTAINER, Picture, PictureBalancer, PictureContainer, PictureHost,
-    RING_PORT, agent_picture, agent_settings, agent_unit, keyring,
+    AGENT_SETTINGS, AGENT_STATE_DIRECTORY, AGENT_UNFINISHED, AGENT_UNIT, AGENT_USER, ANNOUNCE_DIRECTORY,
+    ANNOUNCE_IN_CONTAINER, AgentDocument, EXCHANGE_PORT, PROGRAM_IN_CONTAINER, Picture, PictureBalancer,
+    PictureContainer, PictureHost, RING_PORT, agent_picture, agent_settings, agent_unit, keyring,
 };
 pub use container::{ContainerDocument, HOST_ADDRESS, InstanceConfig, container, generation, limits};
 pub use dnsmasq::{DHCP_HOSTS_DIRECTORY, dhcp_host};

@@ -32,12 +32,21 @@ pub(crate) struct Wanted<'a> {
     pub(crate) cloud: &'a str,
     /// A private key that the user names.
     pub(crate) identity: Option<&'a Path>,
-    /// The program that hosts get as their agent, where it is not this one.
-    pub(crate) agent_program: Option<&'a Path>,
+    /// What becomes of the agents of its hosts.
+    pub(crate) agents: Agents<'a>,
     /// How long one step may take.
     pub(crate) step_limit: Option<Duration>,
     /// The directory that image files are relative to.
     pub(crate) directory: PathBuf,
+}
+
+/// What becomes of agents.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Agents<'a> {
+    /// Nobody plans anything for them, so nobody has to know what they should be.
+    Left,
+    /// A plan compares them with this program, or with the one that runs.
+    Planned(Option<&'a Path>),
 }
 
 /// Logs in nowhere yet: the first request does.
@@ -58,7 +67,9 @@ pub(crate) async fn connect(wanted: Wanted<'_>) -> Result<Connected, Failure> {
         patience.step = step;
     }
     let mut site = Site::new(wanted.stack, client, identities, outside, patience, wanted.directory);
-    site.agent = agent_program(wanted.agent_program)?;
+    if let Agents::Planned(named) = wanted.agents {
+        site.agent = agent_program(named)?;
+    }
     Ok(Connected { site: Arc::new(site), embedded })
 }
 

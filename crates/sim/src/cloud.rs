@@ -188,6 +188,16 @@ impl WorldHandle<'_> {
         self.shared.world().settings.faults.requests
     }
 
+    /// How many commands machines were told by ssh.
+    pub fn command_count(&self) -> u64 {
+        self.shared.world().settings.faults.commands
+    }
+
+    /// Whether all faults have come.
+    pub fn faults_are_used_up(&self) -> bool {
+        self.shared.world().settings.faults.faults.is_empty()
+    }
+
     /// Changes the world by hand, as an operator of the cloud could.
     pub fn change<T>(&self, change: impl FnOnce(&mut World) -> T) -> T {
         let answer = change(&mut self.shared.world());

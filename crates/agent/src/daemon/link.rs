@@ -9,9 +9,10 @@
 //! | `Ask`, `Asked`, `Answered`, `Send` | connections beside the ring ([`exchange`](super::exchange)) |
 //!
 //! What the membership says is compared with what the catalogue was told, so a notice that was missed, or came twice,
-//! changes nothing: at each survey all of it is read again.
+//! changes nothing: at each survey all of it is read again. A notice that comes while a survey reads counts for more than what
+//! that reads of the same member: a host that has just joined is not forgotten because the list is from before.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::pending;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -23,7 +24,7 @@ use pontoon_ring::serf::{Change, Coalesce, Event, Member, Prune, Status, Tags, v
 use pontoon_ring::time::Time;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
-use tokio::time::{Instant, MissedTickBehavior, interval};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
 use super::exchange::{Asked, Exchange, ExchangeError};
 use super::farewell;
@@ -31,7 +32,7 @@ use super::own::Ours;
 use super::until;
 use crate::catalogue::limits::is_label;
 use crate::catalogue::wire::Ask;
-use crate::catalogue::{Catalogue, HostState, Input, Mark, Name, Output, View};
+use crate::catalogue::{Catalogue, Container, HostState, Input, Mark, Name, Output, State, View};
 use crate::counts::Counts;
 use crate::picture::Picture;
 
@@ -39,10 +40,13 @@ use crate::picture::Picture;
 pub(super) const EVENT: &str = "pontoon:catalogue";
 /// The tag by which a member is a host of the stack.
 pub(super) const TAG: &str = "pontoon";
+/// Hosts whose question is kept until there is something to answer.
+const EARLY_MAX: usize = 64;
 
 /// A catalogue that is not among others yet.
 pub(super) struct Beginning {
     catalogue: Catalogue,
+    has_own: bool,
     began: Instant,
     outputs: Vec<Output>,
 }
@@ -57,11 +61,23 @@ pub(super) struct Ways {
     pub(super) ours: watch::Receiver<Ours>,
     pub(super) asked: mpsc::Receiver<Asked>,
     pub(super) views: watch::Sender<Arc<View>>,
-    /// Whether the view has the parts of all hosts that are there.
-    pub(super) whole: watch::Sender<bool>,
+    pub(super) known: watch::Sender<Known>,
     pub(super) pictures: watch::Receiver<Arc<Picture>>,
     pub(super) survey: Duration,
     pub(super) counts: Arc<Counts>,
+    /// Containers that were not looked at by then are told as they are.
+    pub(super) told_by: Instant,
+}
+
+/// How much of the stack is in the view.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Known {
+    /// This host's containers, each with how it is.
+    pub(super) own: bool,
+    /// There are other hosts, and those that are there have told their parts.
+    pub(super) others: bool,
+    /// Hosts that have not, as far as they are known.
+    pub(super) awaited: Vec<Name>,
 }
 
 struct Link {
@@ -71,12 +87,17 @@ struct Link {
     exchange: Exchange,
     exchange_port: u16,
     views: watch::Sender<Arc<View>>,
-    whole: watch::Sender<bool>,
+    known: watch::Sender<Known>,
     pictures: watch::Receiver<Arc<Picture>>,
+    /// Whether the catalogue has this host's containers. Until it does, nobody is told anything of them: the others go on
+    /// with what they were told before the restart.
+    has_own: bool,
     /// What the catalogue was told of the members.
     told: BTreeMap<Name, Told>,
     asks: JoinSet<(Name, Result<Bytes, ExchangeError>)>,
     surveys: JoinSet<Result<Survey, Error>>,
+    /// Members of which something was heard while a survey reads them: it may have read what they were before.
+    heard: BTreeSet<Name>,
     /// The way back to whoever asks right now.
     reply: Option<(Name, oneshot::Sender<Bytes>)>,
 }
@@ -94,9 +115,18 @@ struct Survey {
     round_trips: Vec<(Name, Duration)>,
 }
 
+/// Questions of other hosts.
+struct Questions {
+    asked: mpsc::Receiver<Asked>,
+    /// The newest of each host that came before there was anything to answer.
+    early: BTreeMap<Name, Asked>,
+}
+
 enum Happening {
     Notice(Option<Notice>),
     Ours(bool),
+    /// The containers were waited for long enough.
+    OursDue,
     Asked(Option<Asked>),
     Answered(Name, Result<Bytes, ExchangeError>),
     Surveyed(Survey),
@@ -105,12 +135,13 @@ enum Happening {
 }
 
 impl Beginning {
-    /// A catalogue of these containers, which has been told of nobody.
+    /// A catalogue of these containers, if all of them were looked at, which has been told of nobody.
     pub(super) fn new(config: crate::catalogue::Config, ours: Ours) -> Self {
         let mut catalogue = Catalogue::new(config, Time::ZERO);
-        catalogue.handle(Time::ZERO, Input::Own(ours.containers));
+        let has_own = ours.looked;
+        catalogue.handle(Time::ZERO, if has_own { Input::Own(ours.containers) } else { Input::Tick });
         let outputs = std::iter::from_fn(|| catalogue.poll()).collect();
-        Self { catalogue, began: Instant::now(), outputs }
+        Self { catalogue, has_own, began: Instant::now(), outputs }
     }
 
     /// When the catalogue's time began.
@@ -130,7 +161,7 @@ impl Beginning {
     /// Goes on until the member has ended.
     pub(super) async fn run(self, ways: Ways) {
         let Ways { ring, mut notices, exchange, exchange_port, mut ours, .. } = ways;
-        let Ways { mut asked, views, whole, pictures, survey, counts, .. } = ways;
+        let Ways { asked, views, known, pictures, survey, counts, told_by, .. } = ways;
         let mut link = Link {
             catalogue: self.catalogue,
             began: self.began,
@@ -138,11 +169,13 @@ impl Beginning {
             exchange,
             exchange_port,
             views,
-            whole,
+            known,
             pictures,
+            has_own: self.has_own,
             told: BTreeMap::new(),
             asks: JoinSet::new(),
             surveys: JoinSet::new(),
+            heard: BTreeSet::new(),
             reply: None,
         };
         for output in self.outputs {
@@ -154,12 +187,15 @@ impl Beginning {
         let mut due = interval(survey);
         due.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut watched = true;
+        let mut questions = Questions { asked, early: BTreeMap::new() };
         loop {
+            let has_own = link.has_own;
             let wake = link.catalogue.wake_at().map(|at| link.began + at.elapsed());
             let happening = tokio::select! {
                 notice = notices.next() => Happening::Notice(notice),
                 changed = ours.changed(), if watched => Happening::Ours(changed.is_ok()),
-                question = asked.recv() => Happening::Asked(question),
+                question = questions.next(has_own) => Happening::Asked(question),
+                () = sleep_until(told_by), if !has_own => Happening::OursDue,
                 happening = link.next_end() => happening,
                 _ = due.tick() => Happening::SurveyDue,
                 () = until(wake) => Happening::Time,
@@ -168,20 +204,33 @@ impl Beginning {
                 Happening::Notice(None) | Happening::Asked(None) => return,
                 Happening::Notice(Some(notice)) => link.notice(&notice),
                 Happening::Ours(true) => {
-                    let containers = ours.borrow_and_update().containers.clone();
-                    link.handle(Input::Own(containers));
+                    let ours = ours.borrow_and_update().clone();
+                    link.ours(ours);
                 }
                 Happening::Ours(false) => watched = false,
+                Happening::OursDue => {
+                    let ours = ours.borrow_and_update().clone();
+                    tracing::warn!(
+                        unknown = unlooked(&ours),
+                        "not all containers are looked at yet; they are told without"
+                    );
+                    link.has_own = true;
+                    link.ours(ours);
+                }
                 Happening::Asked(Some(Asked { host, ask, reply })) => {
                     link.reply = Some((host.clone(), reply));
                     link.handle(Input::Asked { host, ask });
                 }
-                Happening::Answered(host, Ok(bytes)) => link.handle(Input::Answered { host, bytes }),
+                Happening::Answered(host, Ok(bytes)) => {
+                    tracing::trace!(%host, bytes = bytes.len(), "answered");
+                    link.handle(Input::Answered { host, bytes });
+                }
                 Happening::Answered(host, Err(error)) => {
                     // The catalogue asks again when its own time for it is over.
                     tracing::debug!(%host, error = &error as &dyn std::error::Error, "not answered");
                 }
-                Happening::Surveyed(survey) => {
+                Happening::Surveyed(mut survey) => {
+                    survey.members.retain(|member| !link.heard.contains(&member.name));
                     link.say_farewell(&survey.members).await;
                     link.surveyed(survey);
                 }
@@ -194,6 +243,7 @@ impl Beginning {
             counts.set_catalogue(link.catalogue.counters());
             // Whoever asked and was not answered asks too often.
             link.reply = None;
+            link.tell_known();
         }
     }
 }
@@ -208,6 +258,37 @@ impl Link {
         self.catalogue.handle(now, input);
     }
 
+    /// Hands on this host's containers, from when each was looked at once.
+    fn ours(&mut self, ours: Ours) {
+        self.has_own |= ours.looked;
+        if self.has_own {
+            self.handle(Input::Own(ours.containers));
+        }
+    }
+
+    /// Says how much is known, when there is a view that has it.
+    fn tell_known(&self) {
+        if !self.catalogue.is_published() {
+            return;
+        }
+        let awaited = self.awaited();
+        let others = awaited.is_empty() && self.catalogue.has_others();
+        let known = Known { own: self.has_own, others, awaited };
+        self.known.send_if_modified(|told| {
+            let different = *told != known;
+            *told = known;
+            different
+        });
+    }
+
+    /// Hosts that are there and have not told their part, and those that the picture names and nobody has heard of: who is
+    /// restarted at this moment may know only some, and be known to none.
+    fn awaited(&self) -> Vec<Name> {
+        let picture = self.pictures.borrow();
+        let is_new = |host: &&Name| ***host != **self.ring.name() && !self.told.contains_key(*host);
+        self.catalogue.untold().chain(picture.hosts.keys().filter(is_new)).cloned().collect()
+    }
+
     /// The next end of something that was begun here.
     async fn next_end(&mut self) -> Happening {
         loop {
@@ -220,6 +301,11 @@ impl Link {
     }
 
     fn notice(&mut self, notice: &Notice) {
+        if let Notice::Event(event) = notice
+            && let Event::Members { members, .. } = &**event
+        {
+            self.heard.extend(members.iter().map(|member| member.name.clone()));
+        }
         match notice {
             Notice::Missed(count) => {
                 tracing::warn!(count, "events of the ring came too fast; all members are read again");
@@ -275,6 +361,7 @@ impl Link {
     /// Reads all members, beside whatever else happens.
     fn survey(&mut self) {
         if self.surveys.is_empty() {
+            self.heard.clear();
             self.surveys.spawn(survey(self.ring.clone()));
         }
     }
@@ -290,13 +377,7 @@ impl Link {
     }
 
     fn surveyed(&mut self, survey: Survey) {
-        let gone: Vec<Name> = self
-            .told
-            .keys()
-            .filter(|name| !survey.members.iter().any(|member| member.name == **name))
-            .cloned()
-            .collect();
-        for name in gone {
+        for name in gone(self.told.keys(), &survey.members, &self.heard) {
             self.forget(&name);
         }
         for member in &survey.members {
@@ -329,7 +410,6 @@ impl Link {
             }
             Output::Publish(view) => {
                 self.views.send_replace(view);
-                self.whole.send_replace(self.catalogue.knows_others());
             }
         }
     }
@@ -337,6 +417,7 @@ impl Link {
     fn ask(&mut self, host: Name, id: u32, since: Option<Mark>) {
         let Some(told) = self.told.get(&host) else { return };
         let at = SocketAddr::new(told.address, self.exchange_port);
+        tracing::trace!(%host, %at, ?since, "asked");
         let exchange = self.exchange.clone();
         let config = self.catalogue.config();
         let (own, limit) = (config.address, config.pace.ask_timeout);
@@ -345,6 +426,32 @@ impl Link {
             (host, answer)
         });
     }
+}
+
+impl Questions {
+    /// The next one that can be answered; nothing when there are no more.
+    async fn next(&mut self, answerable: bool) -> Option<Asked> {
+        if answerable && let Some((_, question)) = self.early.pop_first() {
+            return Some(question);
+        }
+        loop {
+            let question = self.asked.recv().await?;
+            if answerable {
+                return Some(question);
+            }
+            // Who asks again has given up the question before.
+            if self.early.len() < EARLY_MAX {
+                self.early.insert(question.host.clone(), question);
+            }
+        }
+    }
+}
+
+/// Names of containers of which nothing is known.
+fn unlooked(ours: &Ours) -> String {
+    let is_unknown = |container: &Container| container.health.state == State::Unknown;
+    let names = ours.containers.iter().filter(|(_, container)| is_unknown(container)).map(|(name, _)| &**name);
+    names.collect::<Vec<_>>().join(", ")
 }
 
 async fn survey(ring: Handle) -> Result<Survey, Error> {
@@ -360,6 +467,12 @@ async fn survey(ring: Handle) -> Result<Survey, Error> {
     Ok(Survey { members, round_trips })
 }
 
+/// Those of the known members that the ring has no more.
+fn gone<'a>(known: impl Iterator<Item = &'a Name>, members: &[Member], heard: &BTreeSet<Name>) -> Vec<Name> {
+    let is_there = |name: &Name| members.iter().any(|member| member.name == *name);
+    known.filter(|name| !heard.contains(*name) && !is_there(name)).cloned().collect()
+}
+
 /// One that leaves is still there for a moment, but nobody should be sent to it any more.
 const fn state(status: Status) -> HostState {
     match status {
@@ -372,4 +485,28 @@ const fn state(status: Status) -> HostState {
 /// The bytes of a tag: JSON, which is text.
 fn text(bytes: &Bytes) -> String {
     String::from_utf8_lossy(bytes).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use pontoon_ring::wire::message::Versions;
+
+    use super::*;
+
+    fn names(names: &[&str]) -> Vec<Name> {
+        names.iter().map(|name| (*name).into()).collect()
+    }
+
+    #[test]
+    fn a_member_that_joins_while_the_members_are_read_is_not_forgotten() {
+        let read = Member {
+            name: "lxd0".into(),
+            address: "127.0.0.1:7946".parse().unwrap(),
+            tags: Tags::new().into(),
+            status: Status::Alive,
+            versions: Versions::default(),
+        };
+        let known = names(&["lxd0", "lxd1", "lxd2"]);
+        assert_eq!(gone(known.iter(), &[read], &names(&["lxd2"]).into_iter().collect()), names(&["lxd1"]));
+    }
 }

@@ -29,10 +29,13 @@ pub struct Pace {
     /// After so long without an answer of the engine its containers are unknown. It is longer than an engine takes that
     /// is restarted or updated, for its containers run on meanwhile.
     pub engine_silence: Duration,
-    /// How long the containers may take to be looked at once, before the host joins the ring: what it says first should
-    /// not be that nothing is known of them. And how long the other hosts may take to tell what they have, before it answers
-    /// questions.
+    /// How long a host waits with joining the ring for its containers to be looked at once: whoever is away for longer has
+    /// failed. And how long the other hosts may take to tell what they have, before it answers questions.
     pub gather: Duration,
+    /// How long the containers may take to be looked at once before the host says what it has, to others and to whoever
+    /// asks: what it says first should not be that nothing is known of them. It is longer than a look by the engine that
+    /// hangs.
+    pub looks: Duration,
     /// How long the seeds may take to answer before the agent counts as started; it goes on trying.
     pub seeds: Duration,
     /// How long leaving the ring may take.
@@ -64,6 +67,7 @@ impl Default for Pace {
             engine_answer: Duration::from_secs(10),
             engine_silence: Duration::from_secs(30),
             gather: Duration::from_secs(3),
+            looks: Duration::from_secs(15),
             seeds: Duration::from_secs(5),
             leave: Duration::from_secs(10),
             survey: Duration::from_secs(10),

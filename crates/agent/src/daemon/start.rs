@@ -15,7 +15,7 @@ use thiserror::Error;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use super::address::AddressError;
 use super::engine::Engine;
@@ -155,6 +155,7 @@ pub async fn start<E: Engine>(settings: Settings, engine: E, pace: Pace) -> Resu
     };
 
     let counts = Arc::<Counts>::default();
+    let told_by = Instant::now() + pace.looks;
     let mut tasks = JoinSet::new();
     let engine = Arc::new(engine);
     let (seen, watched) = watch::channel(None);
@@ -172,9 +173,9 @@ pub async fn start<E: Engine>(settings: Settings, engine: E, pace: Pace) -> Resu
     let ways = own::Ways { engine, seen: watched, voices: voices.clone(), ours, counts: Arc::clone(&counts) };
     let own_pace = pace.clone();
     tasks.spawn(async move { own::run(ways, &own_pace, random()).await });
-    let late = timeout(pace.gather, ours_now.wait_for(|ours| ours.looked)).await.is_err();
-    if late {
-        tracing::warn!(waited = ?pace.gather, "not all containers are looked at yet; the ring is joined without");
+    if timeout(pace.gather, ours_now.wait_for(|ours| ours.looked)).await.is_err() {
+        // Who stays away for longer has failed, as far as the others can see.
+        tracing::info!(waited = ?pace.gather, "not all containers are looked at yet; the others are told later");
     }
     let gathered = ours_now.borrow_and_update().clone();
 
@@ -183,7 +184,7 @@ pub async fn start<E: Engine>(settings: Settings, engine: E, pace: Pace) -> Resu
     let beginning_at = beginning.began();
     let ring = driver::start(member(&settings, address, pace.ring, beginning.tags(), keys)).await?;
     let (views_sender, views) = watch::channel(Arc::new(View::default()));
-    let (whole_sender, whole) = watch::channel(false);
+    let (known_sender, known) = watch::channel(link::Known::default());
     let (asked_sender, asked) = mpsc::channel::<Asked>(ASKED_MAX);
     let exchange = Exchange { name: settings.host(), ring: ring.clone(), counts: Arc::clone(&counts) };
     tasks.spawn(beginning.run(link::Ways {
@@ -194,10 +195,11 @@ pub async fn start<E: Engine>(settings: Settings, engine: E, pace: Pace) -> Resu
         ours: ours_now,
         asked,
         views: views_sender,
-        whole: whole_sender,
+        known: known_sender,
         pictures: pictures.subscribe(),
         survey: pace.survey,
         counts: Arc::clone(&counts),
+        told_by,
     }));
 
     let networks = settings.networks.clone();
@@ -245,7 +247,7 @@ pub async fn start<E: Engine>(settings: Settings, engine: E, pace: Pace) -> Resu
         picture_file: settings.picture,
         pictures,
         views,
-        whole,
+        known,
         opened,
         tasks,
     })

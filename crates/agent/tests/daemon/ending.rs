@@ -1,8 +1,17 @@
 //! Agents that go, and come back.
 
-use pontoon_agent::catalogue::{HostState, MonitoringPoint, State};
+use std::time::Duration;
 
-use crate::stage::{At, Host, Service, alive, serving, started, state, web};
+use pontoon_agent::catalogue::{HostState, MonitoringPoint, State, View};
+use pontoon_agent::daemon::RingPace;
+use serde_json::json;
+
+use crate::stage::{At, Host, PATIENCE, Service, alive, serving, started, started_at, state, web};
+
+/// The number of the start of an agent, as another one knows it.
+fn epoch(view: &View, host: &str) -> u64 {
+    view.hosts.get(host).unwrap().part.version.epoch
+}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_containers_of_a_host_that_is_killed_are_no_answers_until_it_is_back() {
@@ -54,8 +63,7 @@ async fn a_restart_does_not_say_of_containers_that_are_well_that_nothing_is_know
     let watching = agents[0].views.clone();
     agents.pop().unwrap().daemon.stop().await;
     let again = hosts[1].start().await;
-    let epoch = |view: &pontoon_agent::catalogue::View| view.hosts.get("lxd2").unwrap().part.version.epoch;
-    let after = agents[0].until("another start", |view| epoch(view) > epoch(&before)).await;
+    let after = agents[0].until("another start", |view| epoch(view, "lxd2") > epoch(&before, "lxd2")).await;
     assert_eq!(state(&after, "web-0"), Some(State::Passing), "the first that is heard of it");
     drop((again, watching));
 }
@@ -93,4 +101,73 @@ async fn who_asks_while_an_agent_comes_back_waits_and_is_told_of_all_hosts() {
     let (addresses, answer) = asked.await.unwrap();
     assert_eq!(addresses, [crate::stage::address(200)]);
     assert_eq!(answer["instances"][0]["container"], "web-0");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn hosts_that_all_come_back_at_once_answer_when_they_know_all_that_the_picture_names() {
+    let (mut hosts, agents) = started(3).await;
+    hosts[2].engine.run("web-0", web(200, &[]));
+    let picture = json!({"hosts": {"lxd1": {}, "lxd2": {}, "lxd3": {}}}).to_string();
+    for host in &mut hosts {
+        host.gather = PATIENCE;
+        std::fs::write(host.directory.path().join("stack.json"), &picture).unwrap();
+        std::fs::write(host.directory.path().join("seeds"), crate::stage::address(2).to_string()).unwrap();
+    }
+    for agent in agents {
+        agent.daemon.stop().await;
+    }
+    let mut first = hosts[0].try_start().await.unwrap();
+    let (at, mut views) = (At(first.address()), first.views());
+    let asked = tokio::spawn(async move { at.http("/v1/services/web").await });
+    let joining = tokio::spawn(async move {
+        first.join().await;
+        first
+    });
+    let second = hosts[1].try_start().await.unwrap();
+    // It could answer now, and there would be something missing.
+    views.wait_for(|view| view.hosts.contains_key("lxd2")).await.unwrap();
+    let third = hosts[2].start().await;
+    assert_eq!(asked.await.unwrap()["instances"][0]["container"], "web-0");
+    drop((joining.await.unwrap(), second, third));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restart_while_the_engine_is_slow_leaves_what_was_known_until_all_is_looked_at() {
+    let (mut hosts, mut agents) = started_at(RingPace::Lan, 2).await;
+    hosts[1].engine.looks(State::Passing);
+    hosts[1].engine.run("web-0", web(200, &[MonitoringPoint::Unit("web.service".to_owned())]));
+    let before = agents[0].until("it serves", |view| serving(view) == 1).await;
+    agents.pop().unwrap().daemon.stop().await;
+
+    hosts[1].engine.hang(true);
+    (hosts[1].gather, hosts[1].looks) = (Duration::from_millis(50), PATIENCE);
+    let mut daemon = hosts[1].try_start().await.unwrap();
+    let (at, mut views, own) = (At(daemon.address()), daemon.views(), daemon.views());
+    let asked = tokio::spawn(async move { at.http("/v1/services/web").await });
+    let joining = tokio::spawn(async move {
+        daemon.join().await;
+        daemon
+    });
+    views.wait_for(|view| alive(view) == 2).await.unwrap();
+    // A host that comes now hears of both, and asks both.
+    let third = Host { ring: RingPace::Lan, gather: Duration::from_millis(500), ..Host::new(3, &[1]) }.start().await;
+    assert_eq!(serving(&agents[0].views.borrow()), 1, "the other one knows what it knew");
+    assert!(own.borrow().container("web-0").next().is_none(), "nothing is said before");
+
+    hosts[1].engine.hang(false);
+    let after = agents[0].until("another start", |view| epoch(view, "lxd2") > epoch(&before, "lxd2")).await;
+    assert_eq!(state(&after, "web-0"), Some(State::Passing), "the first that is heard of it");
+    assert_eq!(asked.await.unwrap()["instances"][0]["state"], "passing");
+    drop((joining.await.unwrap(), third));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_container_that_hangs_does_not_keep_its_host_silent_for_ever() {
+    let hung = Host { gather: Duration::from_millis(50), looks: Duration::from_millis(100), ..Host::new(1, &[]) };
+    hung.engine.hang(true);
+    hung.engine.run("web-0", web(200, &[MonitoringPoint::Unit("web.service".to_owned())]));
+    hung.engine.run("web-1", web(201, &[]));
+    let agent = hung.start().await;
+    let view = agent.views.borrow().clone();
+    assert_eq!((state(&view, "web-0"), state(&view, "web-1")), (Some(State::Unknown), Some(State::Passing)));
 }

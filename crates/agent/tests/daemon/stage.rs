@@ -51,6 +51,8 @@ struct Inner {
     running: Mutex<BTreeMap<Name, Running>>,
     silence: Mutex<Option<Silence>>,
     inside: Mutex<Option<Outcome>>,
+    /// Whether looks into containers hang.
+    hangs: watch::Sender<bool>,
     woken: Notify,
 }
 
@@ -72,6 +74,7 @@ impl Engine for Fake {
 
 impl Inside for Fake {
     async fn look(&self, _: &str, _: Look<'_>) -> Outcome {
+        let _ = self.0.hangs.subscribe().wait_for(|hangs| !hangs).await;
         let outcome = self.0.inside.lock().unwrap().clone();
         outcome.unwrap_or(Outcome { state: State::Unknown, output: "nobody looks".to_owned() })
     }
@@ -97,6 +100,11 @@ impl Fake {
     pub(crate) fn speak(&self) {
         *self.0.silence.lock().unwrap() = None;
         self.0.woken.notify_one();
+    }
+
+    /// Whether looks into containers end.
+    pub(crate) fn hang(&self, hangs: bool) {
+        self.0.hangs.send_replace(hangs);
     }
 
     /// What every look into a container sees.
@@ -125,14 +133,19 @@ pub(crate) struct Host {
     pub(crate) number: u8,
     pub(crate) engine: Fake,
     pub(crate) ring: RingPace,
+    /// How long it waits for its containers before it joins the ring, and for the other hosts.
+    pub(crate) gather: Duration,
+    /// How long it waits for its containers before it says what it has.
+    pub(crate) looks: Duration,
     pub(crate) directory: TempDir,
 }
 
 impl Host {
     /// The host `lxd<number>`, with the usual key.
     pub(crate) fn new(number: u8, seeds: &[u8]) -> Self {
-        let host =
-            Self { number, engine: Fake::default(), ring: RingPace::Local, directory: tempfile::tempdir().unwrap() };
+        let Pace { gather, looks, .. } = pace();
+        let (engine, directory) = (Fake::default(), tempfile::tempdir().unwrap());
+        let host = Self { number, engine, ring: RingPace::Local, gather, looks, directory };
         std::fs::create_dir(host.state()).unwrap();
         host.set_key(KEY);
         let seeds: Vec<String> = seeds.iter().map(|seed| address(*seed).to_string()).collect();
@@ -191,8 +204,12 @@ impl Host {
         Settings::parse(&path("agent.json"), &text.to_string()).unwrap()
     }
 
+    fn pace(&self) -> Pace {
+        Pace { ring: self.ring, gather: self.gather, looks: self.looks, ..pace() }
+    }
+
     pub(crate) async fn try_start(&self) -> Result<Daemon, StartError> {
-        daemon::start(self.settings(), self.engine.clone(), Pace { ring: self.ring, ..pace() }).await
+        daemon::start(self.settings(), self.engine.clone(), self.pace()).await
     }
 
     /// Its agent, once it has tried its seeds.

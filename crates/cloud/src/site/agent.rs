@@ -20,7 +20,7 @@ pub enum AgentSource {
     Missing(String),
     /// A file.
     Here {
-        /// Where it is. It is read again for each host, and pushed only if it is still the same.
+        /// Where it is. It is read again for the first host that is given it, and pushed only if it is still the same.
         path: PathBuf,
         /// SHA-256 of its content in hexadecimal.
         sha256: String,

@@ -144,7 +144,6 @@ fn asked_on(host: &str, path: &str) -> Value {
 }
 
 #[test]
-#[ignore = "now and then somebody misses a service for a moment while agents are restarted, and it is not known why"]
 fn an_agent_is_upgraded_by_the_next_plan_while_everything_stays_in_the_answers() {
     in_town(async |town| {
         // The same program with something behind its end, which no loader reads.

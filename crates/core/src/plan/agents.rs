@@ -1,8 +1,12 @@
 //! Agents: the program on each host, its settings and unit, the ring's key, and the picture of the stack that it shows.
 //!
-//! An agent is as it should be when each of these is, compared by hash, and it runs. The ring has one key, and no place
+//! An agent is as it should be when each of these is, compared by hash, and it runs with them: a run that was killed
+//! between the files and the restart has left a mark. The ring has one key, and no place
 //! for it but the hosts: a host that lacks it, or has another than most, gets it from one that has it; only where no
 //! host has any is one drawn. So a host that may have it and does not answer is waited for before any is.
+//!
+//! Agents that run are restarted one after another, in the order of their hosts: who comes back is told everything by
+//! those that stayed, and a program that does not work is found out on one host.
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
@@ -34,6 +38,7 @@ pub(super) fn plan(scene: &Scene<'_>, build: &mut Builder) {
     let picture = render::agent_picture(&picture(scene, build));
     // Once for all hosts: it names every container of the stack.
     let picture_hash = hash(&picture);
+    let mut restarted = None;
     for (host, group) in scene.stack.host_names() {
         let (Contents::Known(inside), Some(group)) = (scene.contents(&host), scene.stack.hosts.get(group)) else {
             continue;
@@ -53,7 +58,7 @@ pub(super) fn plan(scene: &Scene<'_>, build: &mut Builder) {
             picture_hash: &picture_hash,
             key: ring.source(&host, &inside.agent),
         };
-        wanted.plan(scene, &host, &inside.agent, build);
+        wanted.plan(scene, &host, &inside.agent, &mut restarted, build);
     }
 }
 
@@ -118,14 +123,15 @@ struct Wanted<'a> {
 }
 
 impl Wanted<'_> {
-    fn plan(self, scene: &Scene<'_>, host: &str, present: &Agent, build: &mut Builder) {
+    /// `restarted` is the host before this one whose agent runs and is restarted.
+    fn plan(self, scene: &Scene<'_>, host: &str, present: &Agent, restarted: &mut Option<String>, build: &mut Builder) {
         let key = scene.key(Kind::Agent, host);
         let program = present.program.as_deref() != Some(self.program);
         let differs = |was: &Option<String>, now: &str| was.as_deref() != Some(hash(now).as_str());
         let settings = differs(&present.settings, &self.settings);
         let unit = differs(&present.unit, &self.unit);
         let picture = present.picture.as_deref() != Some(self.picture_hash);
-        let restarts = program || settings || unit || self.key.is_some() || !present.running;
+        let restarts = program || settings || unit || self.key.is_some() || !present.running || present.unfinished;
         if !restarts && !picture {
             return build.unchanged(key);
         }
@@ -139,6 +145,7 @@ impl Wanted<'_> {
                 (self.key.is_some(), "it has not the key of the ring".to_owned()),
                 (picture, "what it shows of the stack is out of date".to_owned()),
                 (!present.running, "it does not run".to_owned()),
+                (present.running && present.unfinished, "an earlier run did not get to restart it".to_owned()),
             ];
             reasons.extend(changes.into_iter().filter_map(|(is, reason)| is.then_some(reason)));
         }
@@ -146,6 +153,13 @@ impl Wanted<'_> {
         let mut after = vec![scene.key(Kind::Host, host)];
         if let Some(KeySource::Host(from)) = &self.key {
             after.push(scene.key(Kind::Host, from));
+        }
+        if restarts
+            && present.running
+            && let Some(before) = restarted.replace(host.to_owned())
+        {
+            reasons.push(format!("when that of `{before}` is back"));
+            after.push(scene.key(Kind::Agent, &before));
         }
         let file = |is: bool, path: &str, content: &str| {
             is.then(|| AgentFile { path: path.to_owned(), content: content.to_owned() })

@@ -32,6 +32,9 @@ pub const AGENT_SETTINGS: &str = "/etc/pontoon/agent.json";
 pub const AGENT_PICTURE: &str = "/etc/pontoon/stack.json";
 /// Addresses of other hosts, one a line, where the ring can be found.
 pub const AGENT_SEEDS: &str = "/etc/pontoon/seeds";
+/// There while something of the agent's is being changed: until it was told to take it up, it may run with what it had
+/// before, whatever lies in its files.
+pub const AGENT_UNFINISHED: &str = "/var/lib/pontoon/agent/unfinished";
 /// The agent's systemd unit.
 pub const AGENT_UNIT: &str = "/etc/systemd/system/pontoon-agent.service";
 /// The name of the unit.

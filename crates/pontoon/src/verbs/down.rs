@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::stack::{self, Ask, Interrupts};
 use crate::cli;
-use crate::connect::{self, Wanted};
+use crate::connect::{self, Agents, Wanted};
 use crate::engine;
 use crate::exit::{Exit, Failure};
 use crate::load;
@@ -23,7 +23,7 @@ pub(crate) async fn run(arguments: &cli::Down, output: &Output) -> Result<Exit, 
         stack: &name,
         cloud: &cloud,
         identity: arguments.options.identity.as_deref(),
-        agent_program: arguments.options.agent_program.as_deref(),
+        agents: Agents::Left,
         step_limit: Some(stack::step_limit(arguments.pace)),
         directory: ".".into(),
     })

@@ -12,7 +12,7 @@ use pontoon_cloud::site::{Site, SiteError};
 use pontoon_cloud::ssh::ExitStatus;
 use serde_json::json;
 
-use super::stack;
+use super::stack::{self, Use};
 use super::subject::{self, Located, Subject};
 use crate::cli;
 use crate::exit::{Exit, Failure};
@@ -30,7 +30,7 @@ struct Ended {
 
 pub(crate) async fn run(arguments: &cli::Exec, output: &Output) -> Result<Exit, Failure> {
     let place = &arguments.place;
-    let opened = stack::open(&place.directory, &place.options, None, output).await?;
+    let opened = stack::open(&place.directory, &place.options, Use::Visit, None, output).await?;
     let (subject, _) = subject::find(&opened, &arguments.subject).await?;
     let site = &opened.connected.site;
     let input = input()?;

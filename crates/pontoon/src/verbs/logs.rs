@@ -13,7 +13,7 @@ use pontoon_core::key::{Key, Kind};
 use pontoon_core::observed::{HostView, Observed};
 use serde_json::json;
 
-use super::stack;
+use super::stack::{self, Use};
 use super::subject::{self, Containers, Located, Subject};
 use crate::cli;
 use crate::exit::{Exit, Failure};
@@ -40,7 +40,7 @@ struct Log {
 
 pub(crate) async fn run(arguments: &cli::Logs, output: &Output) -> Result<Exit, Failure> {
     let place = &arguments.place;
-    let opened = stack::open(&place.directory, &place.options, None, output).await?;
+    let opened = stack::open(&place.directory, &place.options, Use::Visit, None, output).await?;
     let (subject, seen) = subject::find(&opened, &arguments.subject).await?;
     let site = &opened.connected.site;
     let (logs, mut failures) = match &subject {

@@ -1,6 +1,6 @@
 //! `pontoon plan`: what `up` would do, and why.
 
-use super::stack::{self, Ask, Interrupts};
+use super::stack::{self, Ask, Interrupts, Use};
 use crate::cli;
 use crate::engine;
 use crate::event::{PlanView, Purpose};
@@ -9,7 +9,7 @@ use crate::show::{self, Output, Reader};
 
 pub(crate) async fn run(arguments: &cli::Plan, output: &Output) -> Result<Exit, Failure> {
     let target = &arguments.target;
-    let opened = stack::open(&target.directory, &target.options, None, output).await?;
+    let opened = stack::open(&target.directory, &target.options, Use::Plan, None, output).await?;
     let described = &opened.file.loaded.stack;
     let sink = output.sink();
     let interrupts = Interrupts::listen()?;

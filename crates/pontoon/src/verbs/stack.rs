@@ -8,7 +8,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use crate::cli::{Pace, StackOptions};
-use crate::connect::{self, Connected, Wanted};
+use crate::connect::{self, Agents, Connected, Wanted};
 use crate::engine::{Answer, Consent, Engine, Holder};
 use crate::event::{Event, Report, Sink};
 use crate::exit::{Exit, Failure};
@@ -22,10 +22,20 @@ pub(crate) struct Opened {
     pub(crate) cloud: String,
 }
 
+/// What a verb does with a stack.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Use {
+    /// It compares what there is with what there should be.
+    Plan,
+    /// It only looks at what there is, or enters it.
+    Visit,
+}
+
 /// Reads the file and finds its cloud.
 pub(crate) async fn open(
     directory: &Path,
     options: &StackOptions,
+    work: Use,
     pace: Option<Pace>,
     output: &Output,
 ) -> Result<Opened, Failure> {
@@ -36,7 +46,10 @@ pub(crate) async fn open(
         stack: &file.loaded.stack.name,
         cloud: &cloud,
         identity: options.identity.as_deref(),
-        agent_program: options.agent_program.as_deref(),
+        agents: match work {
+            Use::Plan => Agents::Planned(options.agent_program.as_deref()),
+            Use::Visit => Agents::Left,
+        },
         step_limit: pace.map(step_limit),
         directory: file.directory.clone(),
     })

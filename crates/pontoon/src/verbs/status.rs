@@ -13,7 +13,7 @@ use pontoon_core::plan::Plan;
 use serde_json::{Value, json};
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::stack::{self, Opened};
+use super::stack::{self, Opened, Use};
 use crate::cli;
 use crate::exit::{Exit, Failure};
 use crate::show::{self, Output, Reader};
@@ -27,7 +27,7 @@ const CLEAR: &str = "\x1b[H\x1b[J";
 
 pub(crate) async fn run(arguments: &cli::Status, output: &Output) -> Result<Exit, Failure> {
     let target = &arguments.target;
-    let opened = stack::open(&target.directory, &target.options, None, output).await?;
+    let opened = stack::open(&target.directory, &target.options, Use::Plan, None, output).await?;
     // What cannot be looked at for the first time is a wrong command; later it is a cloud that stumbles.
     let condition = look(&opened).await.map_err(|error| failure(&error))?;
     if arguments.watch {

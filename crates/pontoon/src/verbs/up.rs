@@ -1,6 +1,6 @@
 //! `pontoon up`: make the cloud as the file says, and prove that it works.
 
-use super::stack::{self, Ask, Interrupts};
+use super::stack::{self, Ask, Interrupts, Use};
 use crate::cli;
 use crate::engine;
 use crate::exit::{Exit, Failure};
@@ -8,7 +8,7 @@ use crate::show::Output;
 
 pub(crate) async fn run(arguments: &cli::Up, output: &Output) -> Result<Exit, Failure> {
     let target = &arguments.target;
-    let opened = stack::open(&target.directory, &target.options, Some(arguments.pace), output).await?;
+    let opened = stack::open(&target.directory, &target.options, Use::Plan, Some(arguments.pace), output).await?;
     let sink = output.sink();
     let interrupts = Interrupts::listen()?;
     let consent =

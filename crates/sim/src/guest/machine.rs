@@ -18,7 +18,7 @@ use super::cloud_init::{self, Report};
 use super::dhcp::Dnsmasq;
 use super::engine::nics::{Wire, interfaces};
 use super::engine::{Engine, exec::Sockets, lifecycle};
-use super::files::Files;
+use super::files::{File, Files};
 use super::service::{self, Service};
 use super::shell::{CloudInit, Surroundings};
 use super::{Boot, BoxStream, CONNECTION_BUFFER, Network, Nic, Origin};
@@ -58,8 +58,8 @@ struct State {
 pub(crate) struct Ground {
     pub(crate) files: Files,
     pub(crate) dnsmasq: Option<Dnsmasq>,
-    /// Units that somebody started, of those that were put there later.
-    pub(crate) units: BTreeSet<String>,
+    /// Units that somebody started, of those that were put there later, and each one's program as SHA-256 of what it was then.
+    pub(crate) units: BTreeMap<String, String>,
     /// Bridges that hold the machine's card.
     pub(crate) bridges: BTreeSet<String>,
     /// The name of the machine's card.
@@ -119,7 +119,8 @@ impl Machine {
         let mut ground = Ground::first(&boot, &declared);
         ground.files = saved.files;
         ground.dnsmasq = saved.dnsmasq;
-        ground.units = saved.units;
+        let started = saved.units.into_iter().filter_map(|unit| Some((unit.clone(), program(&ground.files, &unit)?)));
+        ground.units = started.collect();
         let now = Instant::now();
         Machine::assemble(boot, declared, host_key, network, State { engine: saved.engine, ground }, [now, now])
     }
@@ -147,6 +148,11 @@ impl Machine {
         }
     }
 
+    /// The program that a unit runs with, as SHA-256 of what it was when the unit was started.
+    pub(crate) fn runs(&self, unit: &str) -> Option<String> {
+        self.lock().ground.units.get(unit).cloned()
+    }
+
     /// Ends the cloud-init of containers that were saved in the middle of it.
     pub(crate) fn resume(&self) {
         let unfinished: Vec<(String, u64)> = self
@@ -166,7 +172,7 @@ impl Machine {
         let host_key = self.host_key.to_openssh(LineEnding::LF).map(|text| text.to_string()).unwrap_or_default();
         let state = self.lock();
         json!({ "host_key": host_key, "files": state.ground.files, "dnsmasq": state.ground.dnsmasq, "engine": state.engine,
-            "units": state.ground.units })
+            "units": state.ground.units.keys().collect::<Vec<_>>() })
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -400,7 +406,7 @@ impl Ground {
         Ground {
             files,
             dnsmasq,
-            units: BTreeSet::new(),
+            units: BTreeMap::new(),
             bridges,
             card: CARD.to_owned(),
             forwards: forwards(declared),
@@ -415,33 +421,44 @@ impl Ground {
 ///
 /// # Errors
 /// systemd's words.
-fn steer(files: &Files, units: &mut BTreeSet<String>, verb: &str, unit: &str) -> Result<Option<bool>, String> {
-    let Some(text) = files.text(&format!("/etc/systemd/system/{unit}.service")) else {
+fn steer(files: &Files, units: &mut BTreeMap<String, String>, verb: &str, unit: &str) -> Result<Option<bool>, String> {
+    if files.get(&file_of(unit)).is_none() {
         // One that is gone can still be stopped.
-        return Ok(units.contains(unit).then(|| verb != "stop" || !units.remove(unit)));
-    };
+        return Ok(units.contains_key(unit).then(|| verb != "stop" || units.remove(unit).is_none()));
+    }
     match verb {
+        // One that runs already is not started again.
+        "start" if units.contains_key(unit) => {}
         "start" | "restart" | "reload-or-restart" => {
-            let command = text.lines().find_map(|line| line.strip_prefix("ExecStart=")).unwrap_or_default();
-            let program = command.trim_start_matches(['-', '+', '!', '@', ':']).split_whitespace().next();
-            let present = program.and_then(|program| files.get(program)).is_some_and(|file| file.mode & 0o111 != 0);
-            if !present {
+            let Some(program) = program(files, unit) else {
                 units.remove(unit);
                 return Err(format!(
                     "Job for {unit}.service failed because the control process exited with error code."
                 ));
-            }
-            units.insert(unit.to_owned());
+            };
+            units.insert(unit.to_owned(), program);
         }
         "stop" => {
             units.remove(unit);
         }
-        "reload" if !units.contains(unit) => {
+        "reload" if !units.contains_key(unit) => {
             return Err(format!("{unit}.service is not active, cannot reload."));
         }
         _ => {}
     }
-    Ok(Some(units.contains(unit)))
+    Ok(Some(units.contains_key(unit)))
+}
+
+fn file_of(unit: &str) -> String {
+    format!("/etc/systemd/system/{unit}.service")
+}
+
+/// The program that a unit would start, as SHA-256 of its content; nothing where there is none that could run.
+fn program(files: &Files, unit: &str) -> Option<String> {
+    let text = files.text(&file_of(unit))?;
+    let command = text.lines().find_map(|line| line.strip_prefix("ExecStart="))?;
+    let program = command.trim_start_matches(['-', '+', '!', '@', ':']).split_whitespace().next()?;
+    files.get(program).filter(|file| file.mode & 0o111 != 0).map(File::sha256)
 }
 
 /// Bridges that a written file declares, wherever it waits to be put into place: netplan's `bridges`, networkd's `Kind=bridge`, ifupdown's `bridge_ports`.

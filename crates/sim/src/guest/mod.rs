@@ -96,6 +96,22 @@ pub trait Network: Send + Sync {
     /// # Errors
     /// What is in the way.
     fn reaches_outside(&self, from: &Origin) -> Result<(), String>;
+
+    /// What becomes of a command that a client has a machine run.
+    fn command(&self) -> CommandFate {
+        CommandFate::Runs
+    }
+}
+
+/// What becomes of a command that came by ssh.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CommandFate {
+    /// It runs, and its client is told what it printed.
+    Runs,
+    /// It does not run, and its client hears nothing more.
+    Lost,
+    /// It runs, and its client hears nothing more.
+    Unheard,
 }
 
 /// Who on a machine sends a packet.
@@ -164,6 +180,12 @@ impl Guest {
         let (client, server) = tokio::io::duplex(CONNECTION_BUFFER);
         runtime.spawn(ssh::serve(Arc::clone(&self.machine), server));
         Some(Box::new(client))
+    }
+
+    /// The program that a systemd unit runs with, as SHA-256 of what it was when the unit was started; its file may be
+    /// another one since. `None` where it does not run.
+    pub fn runs(&self, unit: &str) -> Option<String> {
+        self.machine.runs(unit)
     }
 
     /// The running containers that are on the wire.

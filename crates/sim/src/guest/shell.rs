@@ -125,6 +125,7 @@ pub(crate) fn waits_of(words: &[&str]) -> Waits {
         },
         "tee" => true,
         "cat" => reads_only_stdin() || arguments.contains(&"/dev/stdin"),
+        "gzip" | "gunzip" | "zcat" => operands().all(|word| *word == "-"),
         "grep" => operands().count() < 2,
         // `-n 5 FILE`: the option's own argument is an operand here.
         "head" | "tail" => operands().filter(|word| word.parse::<u64>().is_err()).all(|word| *word == "-"),

@@ -13,6 +13,7 @@ use russh::server::{Auth, ChannelOpenHandle, Handle, Handler, Msg, PublicKeyOffe
 use russh::{Channel, ChannelId, ChannelOpenFailure, Disconnect, MethodKind, MethodSet};
 use tokio::io::DuplexStream;
 
+use super::CommandFate;
 use super::engine::api;
 use super::machine::Machine;
 use super::shell::{self, Surroundings as _};
@@ -77,7 +78,14 @@ impl Client {
             if shell::waits(&command).cloud_init {
                 machine.ready().await;
             }
+            let fate = machine.network.command();
+            if fate == CommandFate::Lost {
+                return;
+            }
             let output = shell::run(&*machine, &user, &command, stdin);
+            if fate == CommandFate::Unheard {
+                return;
+            }
             // Each of these fails only when the client is gone.
             if !output.stdout.is_empty() {
                 let _ = handle.data(channel, output.stdout).await;

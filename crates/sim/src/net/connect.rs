@@ -2,7 +2,8 @@
 
 use super::{Drop, Endpoint, From, balance, path};
 use crate::cloud::Shared;
-use crate::guest::{BoxStream, Network, Origin};
+use crate::guest::{BoxStream, CommandFate, Network, Origin};
+use crate::world::faults::Effect;
 use std::net::SocketAddrV4;
 use std::sync::Arc;
 
@@ -58,6 +59,15 @@ impl Network for ServerNetwork {
     fn connect(&self, from: &Origin, to: SocketAddrV4) -> Result<BoxStream, String> {
         let shared = self.shared.upgrade().ok_or("the cloud has stopped")?;
         connect(&shared, &self.origin(from), to).map_err(|drop| drop.to_string())
+    }
+
+    fn command(&self) -> CommandFate {
+        let met = self.shared.upgrade().and_then(|shared| shared.world().settings.faults.meet_command());
+        match met {
+            Some(Effect::CloseBeforeHandling) => CommandFate::Lost,
+            Some(Effect::CloseAfterHandling) => CommandFate::Unheard,
+            _ => CommandFate::Runs,
+        }
     }
 
     fn reaches_outside(&self, from: &Origin) -> Result<(), String> {

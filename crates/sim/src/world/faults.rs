@@ -1,6 +1,7 @@
 //! Faults that a test asks for, and the log of requests by which it can aim them.
 //!
-//! A fault meets a request by its ordinal or by method and path, does what it says, and is used up after `count` times.
+//! A fault meets a request by its ordinal or by method and path, or a command by its ordinal, does what it says, and is used
+//! up after `count` times.
 
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
@@ -14,6 +15,8 @@ pub struct Faults {
     pub log: VecDeque<Request>,
     /// How many requests there were.
     pub requests: u64,
+    /// How many commands machines were told by ssh.
+    pub commands: u64,
 }
 
 /// One fault.
@@ -39,6 +42,9 @@ fn once() -> u32 {
 pub enum When {
     /// The request of this ordinal; the first one of the cloud is 1.
     Ordinal(u64),
+    /// The command of this ordinal that a machine is told by ssh; the first one of the cloud is 1. It is done or not, as
+    /// the effect says, and the client hears nothing more of it.
+    Command(u64),
     /// A request of this method and path.
     Matches {
         /// `GET`, `POST`, …; `*` is any.
@@ -103,7 +109,18 @@ impl Faults {
         });
         let path = path_and_query.split('?').next().unwrap_or_default();
         let ordinal = self.requests;
-        let at = self.faults.iter().position(|fault| fault.count > 0 && fault.when.meets(ordinal, method, path))?;
+        self.take(|when| when.meets(ordinal, method, path))
+    }
+
+    /// Notes a command and takes the fault that it meets.
+    pub fn meet_command(&mut self) -> Option<Effect> {
+        self.commands += 1;
+        let ordinal = self.commands;
+        self.take(|when| *when == When::Command(ordinal))
+    }
+
+    fn take(&mut self, meets: impl Fn(&When) -> bool) -> Option<Effect> {
+        let at = self.faults.iter().position(|fault| fault.count > 0 && meets(&fault.when))?;
         let fault = self.faults.get_mut(at)?;
         fault.count -= 1;
         let effect = fault.then.clone();
@@ -116,6 +133,7 @@ impl When {
     fn meets(&self, request: u64, verb: &str, target: &str) -> bool {
         match self {
             Self::Ordinal(ordinal) => *ordinal == request,
+            Self::Command(_) => false,
             Self::Matches { method, path } => {
                 (method == "*" || method.eq_ignore_ascii_case(verb)) && pattern(path, target)
             }

@@ -18,12 +18,13 @@ impl Site {
 
 fn question() -> String {
     format!(
-        "sudo sha256sum {program} {settings} {unit} {picture} 2>/dev/null; echo {RULE}; \
+        "sudo sha256sum {program} {settings} {unit} {picture} {unfinished} 2>/dev/null; echo {RULE}; \
          sudo cat {keyring} 2>/dev/null; echo {RULE}; systemctl is-active {service}",
         program = render::AGENT_PROGRAM,
         settings = render::AGENT_SETTINGS,
         unit = render::AGENT_UNIT,
         picture = render::AGENT_PICTURE,
+        unfinished = render::AGENT_UNFINISHED,
         keyring = render::AGENT_KEYRING,
         service = render::AGENT_SERVICE,
     )
@@ -40,6 +41,8 @@ fn read(answer: &str) -> Agent {
             render::AGENT_SETTINGS => agent.settings = hash,
             render::AGENT_UNIT => agent.unit = hash,
             render::AGENT_PICTURE => agent.picture = hash,
+            // That it is there is all that it says.
+            render::AGENT_UNFINISHED => agent.unfinished = true,
             _ => {}
         }
     }
@@ -73,7 +76,13 @@ mod tests {
         assert_eq!((agent.program.as_deref(), agent.unit.as_deref()), (Some("aa"), Some("bb")));
         assert_eq!((agent.settings, agent.picture), (None, None));
         assert_eq!(agent.ring_key, Some(fingerprint("[\"first\"]")), "the first key is the one that seals");
-        assert!(agent.running);
+        assert!(agent.running && !agent.unfinished);
+    }
+
+    #[test]
+    fn what_a_run_did_not_bring_to_its_end_is_known() {
+        let agent = read(&format!("aa  {}\n--\n--\nactive\n", render::AGENT_UNFINISHED));
+        assert!(agent.running && agent.unfinished);
     }
 
     #[test]

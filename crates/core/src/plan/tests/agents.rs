@@ -85,6 +85,41 @@ fn another_program_is_pushed_and_an_agent_that_does_not_run_is_started() {
 }
 
 #[test]
+fn an_agent_that_an_earlier_run_changed_and_did_not_restart_is_restarted() {
+    let mut toy = up(&blog());
+    agents(&mut toy)[0].unfinished = true;
+    let all = steps(&toy, &blog());
+    assert!(all[0].reason.contains("an earlier run did not get to restart it"), "{}", all[0].reason);
+    assert!(matches!(&all[0].action, Action::PutAgent { files, then: Then::Restart, .. } if files.is_empty()));
+    converge(&mut toy, &blog(), &mut Dice(1)).unwrap();
+    assert_eq!(steps(&toy, &blog()).len(), 0);
+}
+
+#[test]
+fn agents_that_run_are_restarted_one_after_another_and_others_wait_for_nobody() {
+    let stack = fourteen(4);
+    let mut toy = up(&stack);
+    toy.cloud.agent_program = Some(program("p2"));
+    toy.host("lxd1").unwrap().inside.agent.running = false;
+    let plan = Plan::up(&stack, &toy.look());
+    let before = |host: &str| {
+        let is_its = |step: &&Step| matches!(&step.action, Action::PutAgent { host: of, .. } if of == host);
+        let step = plan.steps.iter().find(is_its).unwrap();
+        step.after.iter().map(|number| plan.steps[*number].keys[0].label()).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        ["lxd0", "lxd1", "lxd2", "lxd3"].map(before),
+        [vec![], vec![], vec!["agent/lxd0".to_owned()], vec!["agent/lxd2".to_owned()]]
+    );
+    // On new hosts nobody has an answer to lose.
+    let first = Plan::up(&stack, &cloud().look());
+    let is_agent = |step: &Step| matches!(step.action, Action::PutAgent { .. });
+    for step in first.steps.iter().filter(|step| is_agent(step)) {
+        assert!(!step.after.iter().any(|number| is_agent(&first.steps[*number])), "{}", listed(&first));
+    }
+}
+
+#[test]
 fn a_host_that_comes_later_gets_the_key_that_the_others_have() {
     let mut toy = up(&fourteen(2));
     for agent in agents(&mut toy) {

@@ -66,6 +66,7 @@ impl Toy {
                     return Err("the agent lacks something and does not start".to_owned());
                 }
                 agent.running = true;
+                agent.unfinished = false;
             }
             Action::RemoveAgent { host } => self.host(host)?.inside.agent = Agent::NONE,
             Action::CreateContainer { host, name, image, config } => {

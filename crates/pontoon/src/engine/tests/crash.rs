@@ -1,7 +1,8 @@
-//! The plug is pulled at every request, before and after the cloud applied it; the next run finishes the work, with
-//! nothing left over and nothing twice.
+//! The plug is pulled at every request and at every command on a host, before and after it was applied; the next run
+//! finishes the work, with nothing left over and nothing twice.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use pontoon_core::spec::model::Stack;
 use pontoon_sim::Console;
@@ -11,22 +12,26 @@ use tokio::sync::Notify;
 use super::fixture::{Bench, example};
 use crate::event::RunOutcome;
 
-/// How many requests `up` of a stack makes on a cloud that nobody disturbs, and what it leaves behind.
-async fn undisturbed(stack: &Stack, console: Console) -> (u64, Vec<String>) {
+/// How much `up` of a stack asks for on a cloud that nobody disturbs, and what it leaves behind.
+struct Undisturbed {
+    requests: u64,
+    /// Commands on its hosts.
+    commands: u64,
+    left: Vec<String>,
+}
+
+async fn undisturbed(stack: &Stack, console: Console) -> Undisturbed {
     let bench = Bench::with(|config| config.console = console).await;
     let report = bench.up(stack).await;
     assert_eq!(report.outcome, RunOutcome::Converged, "{report:?}");
-    (bench.cloud.world().request_count(), bench.traces(&stack.name))
+    let world = bench.cloud.world();
+    Undisturbed { requests: world.request_count(), commands: world.command_count(), left: bench.traces(&stack.name) }
 }
 
-/// Kills an `up` at its request number `ordinal`, runs it again, and compares with what an undisturbed one leaves.
-async fn killed_at(stack: &Stack, console: Console, ordinal: u64, effect: Effect, expected: &[String]) {
-    let bench = Bench::with(|config| config.console = console).await;
-    let before = bench.cloud.world().snapshot();
-    let case = format!("killed at request {ordinal}, {effect:?}");
-
-    // The process dies when the connection breaks: the future is dropped where it stands.
-    bench.cloud.world().add_fault(Fault { when: When::Ordinal(ordinal), then: effect, count: 1 });
+/// Kills an `up` where the fault meets it: the future is dropped where it stands.
+async fn kill(bench: &Bench, stack: &Stack, fault: Fault) {
+    let at_command = matches!(fault.when, When::Command(_));
+    bench.cloud.world().add_fault(fault);
     let dead = Arc::new(Notify::new());
     let dying = dead.clone();
     bench.watch(move |attempt| {
@@ -34,13 +39,28 @@ async fn killed_at(stack: &Stack, console: Console, ordinal: u64, effect: Effect
             dying.notify_one();
         }
     });
+    // Whoever waits for a command is told nothing more.
+    let unheard = async {
+        while !(at_command && bench.cloud.world().faults_are_used_up()) {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
     tokio::select! {
         biased;
         () = dead.notified() => {}
+        () = unheard => {}
         _ = bench.up(stack) => {}
     }
     bench.watch(|_| {});
     bench.cloud.world().clear_faults();
+}
+
+/// Kills an `up`, runs it again, and compares with what an undisturbed one leaves.
+async fn killed_at(stack: &Stack, console: Console, when: When, effect: Effect, expected: &[String]) {
+    let bench = Bench::with(|config| config.console = console).await;
+    let before = bench.cloud.world().snapshot();
+    let case = format!("killed at {when:?}, {effect:?}");
+    kill(&bench, stack, Fault { when, then: effect, count: 1 }).await;
 
     let report = bench.up(stack).await;
     assert!(matches!(report.outcome, RunOutcome::Converged | RunOutcome::Unchanged), "{case}: {report:?}");
@@ -62,9 +82,39 @@ fn count(world: &serde_json::Value, kind: &str) -> Option<usize> {
 
 /// Kills an `up` of a stack at each of its requests in turn.
 pub(super) async fn killed_at_each(stack: &Stack, console: Console, effect: Effect) {
-    let (requests, expected) = undisturbed(stack, console).await;
+    let Undisturbed { requests, left, .. } = undisturbed(stack, console).await;
     for ordinal in 1..=requests {
-        killed_at(stack, console, ordinal, effect.clone(), &expected).await;
+        killed_at(stack, console, When::Ordinal(ordinal), effect.clone(), &left).await;
+    }
+}
+
+/// Kills an `up` of a stack at each of the commands that it has hosts run.
+async fn killed_at_each_command(stack: &Stack, effect: Effect) {
+    let Undisturbed { commands, left, .. } = undisturbed(stack, Console::Shown).await;
+    for ordinal in 1..=commands {
+        killed_at(stack, Console::Shown, When::Command(ordinal), effect.clone(), &left).await;
+    }
+}
+
+/// Kills upgrades of a stack's agents, one at each of its commands on the host, and shows that the next `up` ends it: the
+/// agent runs with the program that lies there.
+async fn upgrade_killed_at_each_command(effect: Effect) {
+    let (bench, stack) = (Bench::new().await, example("blog", &[]));
+    bench.built(&stack).await;
+    let before = bench.cloud.world().command_count();
+    bench.gives_agents("2");
+    bench.built(&stack).await;
+    let commands = bench.cloud.world().command_count() - before;
+    for ordinal in 1..=commands {
+        let case = format!("killed at command {ordinal}, {effect:?}");
+        let program = bench.gives_agents(&format!("3.{ordinal}"));
+        let when = When::Command(bench.cloud.world().command_count() + ordinal);
+        kill(&bench, &stack, Fault { when, then: effect.clone(), count: 1 }).await;
+        let report = bench.up(&stack).await;
+        assert!(matches!(report.outcome, RunOutcome::Converged | RunOutcome::Unchanged), "{case}: {report:?}");
+        assert_eq!(bench.agent_runs().as_deref(), Some(program.as_str()), "{case}");
+        let plan = bench.plan(&stack).await;
+        assert!(plan.is_empty(), "{case}: {:?}", plan.steps);
     }
 }
 
@@ -76,4 +126,24 @@ async fn an_up_killed_before_any_of_its_requests_is_finished_by_the_next_one() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_up_killed_after_any_of_its_requests_was_applied_is_finished_by_the_next_one() {
     killed_at_each(&example("blog", &[]), Console::Shown, Effect::CloseAfterHandling).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_up_killed_before_any_of_its_commands_is_finished_by_the_next_one() {
+    killed_at_each_command(&example("blog", &[]), Effect::CloseBeforeHandling).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_upgrade_of_agents_killed_before_any_of_its_commands_is_finished_by_the_next_one() {
+    upgrade_killed_at_each_command(Effect::CloseBeforeHandling).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_up_killed_after_any_of_its_commands_was_applied_is_finished_by_the_next_one() {
+    killed_at_each_command(&example("blog", &[]), Effect::CloseAfterHandling).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_upgrade_of_agents_killed_after_any_of_its_commands_was_applied_is_finished_by_the_next_one() {
+    upgrade_killed_at_each_command(Effect::CloseAfterHandling).await;
 }

@@ -85,11 +85,22 @@ impl Bench {
         bench
     }
 
-    /// From now on hosts are given this as their agent: it looks like a program, and nothing here runs it.
-    pub(super) fn gives_agents(&self, version: &str) {
+    /// From now on hosts are given this as their agent: it looks like a program, and nothing here runs it. Its SHA-256.
+    pub(super) fn gives_agents(&self, version: &str) -> String {
         let path = self.directory.path().join(version);
         std::fs::write(&path, format!("\x7fELF of version {version}")).unwrap();
-        *self.program.lock().unwrap() = AgentSource::read(&path, version).unwrap();
+        let source = AgentSource::read(&path, version).unwrap();
+        let AgentSource::Here { sha256, .. } = &source else { panic!("{source:?}") };
+        let sha256 = sha256.clone();
+        *self.program.lock().unwrap() = source;
+        sha256
+    }
+
+    /// The program that the agent of the only host runs with, as SHA-256 of what it was when it was started.
+    pub(super) fn agent_runs(&self) -> Option<String> {
+        let world = self.cloud.world();
+        let id = world.change(|world| world.servers.values().next().map(|server| server.meta.id.clone()))?;
+        world.guest(&id)?.runs("pontoon-agent")
     }
 
     /// Stops the cloud and starts it again from what it saved.

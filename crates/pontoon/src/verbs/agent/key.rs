@@ -7,14 +7,14 @@ use pontoon_core::observed::HostView;
 use pontoon_core::render::{AGENT_KEYRING, RING_PORT};
 use serde_json::json;
 
-use super::super::stack;
+use super::super::stack::{self, Use};
 use crate::cli::agent::Key;
 use crate::exit::{Exit, Failure};
 use crate::show::{self, Output, Reader};
 
 pub(super) async fn run(arguments: &Key, output: &Output) -> Result<Exit, Failure> {
     let target = &arguments.target;
-    let opened = stack::open(&target.directory, &target.options, None, output).await?;
+    let opened = stack::open(&target.directory, &target.options, Use::Visit, None, output).await?;
     let (site, stack) = (&opened.connected.site, &opened.file.loaded.stack);
     let seen = Box::pin(site.observe(stack)).await.map_err(|error| {
         Failure::new(format!("cannot look at stack `{}`", stack.name)).caused_by(&error).hint(error.hint())

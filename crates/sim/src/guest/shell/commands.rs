@@ -1,8 +1,15 @@
 //! The commands that the small shell knows. One that it does not know is "command not found", exit status 127.
 
+use std::io::Read as _;
+
+use flate2::read::GzDecoder;
+
 use super::super::cloud_init::{self, Format};
 use super::super::files::{File, normal};
 use super::{CloudInit, MAX_WORDS, Output, Shell, Surroundings};
+
+/// More is not unpacked, in bytes.
+const UNPACKED_MAX: u64 = 256 * 1024 * 1024;
 
 /// The last part of a command's path.
 pub(super) fn base_name(command: &str) -> &str {
@@ -50,6 +57,7 @@ impl<S: Surroundings> Shell<'_, S> {
             "chmod" => self.chmod(arguments),
             "install" => self.install(arguments),
             "sha256sum" => self.sha256sum(arguments),
+            "gzip" | "gunzip" | "zcat" => self.gzip(name, arguments),
             "ls" => self.ls(arguments),
             "test" => self.test(arguments),
             "[" => self.test(arguments.strip_suffix(&["]"]).unwrap_or(arguments)),
@@ -86,6 +94,20 @@ impl<S: Surroundings> Shell<'_, S> {
             }
         }
         output
+    }
+
+    /// Unpacks standard input: `gzip -dc`, `gunzip -c`, `zcat`.
+    fn gzip(&mut self, name: &str, arguments: &[&str]) -> Output {
+        let unpacks = base_name(name) != "gzip" || arguments.iter().any(|option| option.contains('d'));
+        if !unpacks || operands(arguments).any(|path| path != "-") {
+            return Output::failed(1, "gzip: only standard input is unpacked here");
+        }
+        let packed = std::mem::take(&mut self.stdin);
+        let mut stdout = Vec::new();
+        match GzDecoder::new(packed.as_slice()).take(UNPACKED_MAX).read_to_end(&mut stdout) {
+            Ok(_) => Output { stdout, ..Output::default() },
+            Err(error) => Output { stdout, ..Output::failed(1, format!("gzip: stdin: {error}")) },
+        }
     }
 
     /// The content of a file, or of standard input for `-` and `/dev/stdin`.

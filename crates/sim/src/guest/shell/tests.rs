@@ -77,6 +77,20 @@ fn a_file_is_written_aside_and_moved_into_place() {
 }
 
 #[test]
+fn what_comes_packed_by_gzip_is_unpacked() {
+    let system = bare();
+    let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    std::io::Write::write_all(&mut packed, b"a program").unwrap();
+    let packed = packed.finish().unwrap();
+    let script = "gzip -dc | sudo tee /opt/.program >/dev/null && sudo sha256sum /opt/.program";
+    assert!(waits(script).stdin);
+    let output = run(&system, "ops", script, packed);
+    assert_eq!(output.code, 0);
+    assert_eq!(system.files.borrow().get("/opt/.program").unwrap().content, b"a program");
+    assert_ne!(run(&system, "ops", "gzip -dc", b"something else".to_vec()).code, 0);
+}
+
+#[test]
 fn install_takes_its_content_from_standard_input() {
     let system = bare();
     let output = run(&system, "ops", "sudo install -D -m 0600 /dev/stdin /etc/a/b/c", b"secret".to_vec());

@@ -64,7 +64,9 @@ impl Stage {
         say(&format!("$ pontoon {}", arguments.join(" ")));
         let begun = Instant::now();
         let mut command = self.client(&self.pontoon);
-        command.args(arguments).arg("--json").stdin(Stdio::null()).stdout(Stdio::piped());
+        // Right behind the verb: what stands at the end may be another command's.
+        let (verb, rest) = arguments.split_at(arguments.len().min(1));
+        command.args(verb).arg("--json").args(rest).stdin(Stdio::null()).stdout(Stdio::piped());
         let mut child = command.spawn().map_err(|error| format!("cannot run pontoon: {error}"))?;
         let mut events = Vec::new();
         for line in child.stdout.take().map(BufReader::new).into_iter().flat_map(BufReader::lines).map_while(Result::ok)

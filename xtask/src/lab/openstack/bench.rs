@@ -43,6 +43,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), String> {
         root,
     };
     asked.who.iter().try_for_each(|who| bench.prepare(who))?;
+    bench.take_away_leftovers()?;
     let mut failed = Vec::new();
     for round in 1..=asked.runs {
         for who in &asked.who {
@@ -89,6 +90,17 @@ impl Bench {
     fn prepare(&self, who: &str) -> Result<(), String> {
         let program = self.peer(who).join("prepare.sh");
         if program.is_file() { command::run(&mut Command::new(program)) } else { Ok(()) }
+    }
+
+    /// Empties a lab in which a benchmark was interrupted.
+    fn take_away_leftovers(&mut self) -> Result<(), String> {
+        let is_left = |kind: &str| self.before.get(kind).is_some_and(|list| !list.is_empty());
+        if ["servers", "load balancers", "floating IPs"].into_iter().any(is_left) {
+            say("something is left in the lab, which is taken away");
+            WHO.into_iter().try_for_each(|who| command::run(&mut self.down(who)))?;
+            self.before = self.stage.lists()?;
+        }
+        Ok(())
     }
 
     /// One run of one of them, unless an earlier benchmark has made it; why it failed, if it did.

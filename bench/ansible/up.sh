@@ -1,5 +1,5 @@
 #!/bin/bash
-# Runs the playbook. Ansible itself comes into a directory of its own on the first run.
+# Runs the playbook with the Ansible that prepare.sh has put there.
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=environment.sh
 . "$(dirname "$0")/environment.sh"

@@ -38,10 +38,10 @@ clean=(env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C.UTF-8
 where=(PONTOON_LAB_CACHE="$images" PONTOON_LAB_STATE="$(dirname "$lab")")
 
 # The first process of the lab: its namespaces live as long as it does. A pid may be another's by now; its command line
-# tells.
+# tells. Another checkout may have brought the lab up.
 holder() {
     local pid
-    pid=$(cat "$run/holder.pid" 2>/dev/null) && grep -qsaF "$here/namespace.sh" "/proc/$pid/cmdline" && echo "$pid"
+    pid=$(cat "$run/holder.pid" 2>/dev/null) && grep -qsaF lab/openstack/namespace.sh "/proc/$pid/cmdline" && echo "$pid"
 }
 
 # Runs a command in all of the lab's namespaces. The working directory there is /.

@@ -1,5 +1,6 @@
 //! Where things are in this checkout, and what cargo knows of the workspace.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -20,9 +21,19 @@ pub(crate) fn target(root: &Path) -> PathBuf {
 }
 
 /// Cargo, as the one that runs this task.
+///
+/// It does not hear what that one has told this task of the task's own package: build scripts look at these variables, so
+/// that each build would begin anew after one that was started from elsewhere.
 pub(crate) fn cargo(root: &Path) -> Command {
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo.current_dir(root);
+    let told = std::env::vars_os().map(|(name, _)| name);
+    let of_the_task = |name: &OsString| {
+        name.to_str().is_some_and(|name| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_"))
+    };
+    told.filter(of_the_task).for_each(|name| {
+        cargo.env_remove(name);
+    });
     cargo
 }
 

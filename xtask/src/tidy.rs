@@ -78,10 +78,12 @@ fn read(root: &Path, directory: &Path, files: &mut Vec<File>) -> Result<(), Stri
         let entry = entry.map_err(failed)?;
         let (name, path) = (entry.file_name(), entry.path());
         let kind = entry.file_type().map_err(failed)?;
+        // In a linked worktree `.git` is a file.
+        if NOT_OURS.iter().any(|other| name == *other) {
+            continue;
+        }
         if kind.is_dir() {
-            if !NOT_OURS.iter().any(|other| name == *other) {
-                read(root, &path, files)?;
-            }
+            read(root, &path, files)?;
         } else if kind.is_file()
             && let Ok(text) = String::from_utf8(std::fs::read(&path).map_err(failed)?)
         {

@@ -176,6 +176,7 @@ impl Plan {
         containers::plan(&scene, &fates, &mut build);
         balancers::plan_joining(&scene, &mut build);
         rolling::plan(&scene, &fates, &mut build);
+        balancers::plan_waits(&scene, &mut build);
         agents::plan(&scene, &mut build);
         surplus::plan(&scene, &mut build);
         network::restore(&scene, &mut build);

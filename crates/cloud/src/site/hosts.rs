@@ -14,6 +14,7 @@ use pontoon_core::key::{Key, Kind};
 use pontoon_core::plan::{LOGIN, Way};
 use pontoon_core::render;
 use pontoon_core::spec::model::Engine;
+use tokio::io::AsyncReadExt as _;
 
 use super::{Outside, Patience, SharedBook, SiteError};
 use crate::lxd::{self, SocketOverSsh};
@@ -21,6 +22,9 @@ use crate::ssh::{BoxIo, ConnectOptions, ExitStatus, HostKeyCheck, Identity, Logi
 
 /// How long a command on a host may take that only reads or writes a small file.
 const COMMAND_LIMIT: Duration = Duration::from_mins(1);
+/// How long a host may take to greet. One that has not booted often drops what comes, and a connection that is begun anew
+/// is there sooner than one whose first packet is sent again.
+const KNOCK_LIMIT: Duration = Duration::from_secs(3);
 
 /// The hosts of one stack.
 pub struct Hosts {
@@ -99,16 +103,9 @@ impl Hosts {
         if let Some(session) = self.with(|state| state.sessions.get(host).filter(|open| !open.is_closed()).cloned()) {
             return Ok(session);
         }
-        let (way, check) = self.with(|state| (state.ways.get(host).cloned(), state.host_keys.get(host).cloned()));
+        let check = self.with(|state| state.host_keys.get(host).cloned());
         let host_key = check.ok_or_else(|| SiteError::Missing { what: format!("the host key of `{host}`") })?;
-        let transport = match way.unwrap_or(Way::Address) {
-            Way::FloatingIp(key) => self.outside.dial(self.address(&key)?, 22).await?,
-            Way::Through(jump) => {
-                let jump = Box::pin(self.session(&jump)).await?;
-                jump.direct_tcpip(&self.own_address(host)?.to_string(), 22).await?
-            }
-            Way::Address => self.outside.dial(self.own_address(host)?, 22).await?,
-        };
+        let transport = self.dial(host).await?;
         let options = ConnectOptions {
             host: host.to_owned(),
             login: Login { user: LOGIN.to_owned(), keys: self.identities.clone() },
@@ -121,6 +118,25 @@ impl Hosts {
             state.sessions.insert(host.to_owned(), session.clone());
         });
         Ok(session)
+    }
+
+    /// Whether a host's sshd greets who connects. Nothing is said there, and the cloud's services hear nothing of it.
+    pub(super) async fn greets(&self, host: &str) -> bool {
+        let knock = async { Some(self.dial(host).await.ok()?.read_u8().await.is_ok()) };
+        tokio::time::timeout(KNOCK_LIMIT, knock).await.ok().flatten().unwrap_or(false)
+    }
+
+    /// A connection to a host's sshd, by the way that leads there.
+    async fn dial(&self, host: &str) -> Result<BoxIo, SiteError> {
+        let way = self.with(|state| state.ways.get(host).cloned());
+        Ok(match way.unwrap_or(Way::Address) {
+            Way::FloatingIp(key) => self.outside.dial(self.address(&key)?, 22).await?,
+            Way::Through(jump) => {
+                let jump = Box::pin(self.session(&jump)).await?;
+                jump.direct_tcpip(&self.own_address(host)?.to_string(), 22).await?
+            }
+            Way::Address => self.outside.dial(self.own_address(host)?, 22).await?,
+        })
     }
 
     fn address(&self, key: &Key) -> Result<Ipv4Addr, SiteError> {

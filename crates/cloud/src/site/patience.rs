@@ -29,8 +29,8 @@ impl Default for Patience {
     }
 }
 
-/// The first pause between two looks. They grow by half to [`LONGEST_PAUSE`], so that what is quick is seen quickly and
-/// what is slow costs few requests.
+/// The first pause between two looks. Each is twice the one before, to [`LONGEST_PAUSE`], so that what is quick is seen
+/// quickly and what is slow costs few requests.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(3);
 /// A look that takes long is a burden to who is looked at, such as a small host in its first boot: the pause after it is
@@ -63,6 +63,6 @@ pub async fn until<T>(
         }
         waiting(format!("{what}: {state}"));
         tokio::time::sleep(pause.max(rest)).await;
-        pause = (pause + pause / 2).min(LONGEST_PAUSE);
+        pause = (pause * 2).min(LONGEST_PAUSE);
     }
 }

@@ -7,7 +7,7 @@
 
 use super::action::{BalancerParts, ListenerParts, MemberParts, MonitorParts, PoolParts};
 use super::providers::{self, Guard, Words};
-use super::{Action, Builder, Scene, Verb, Write, floating_ips, network, parts, surplus};
+use super::{Action, Builder, Scene, Step, Verb, Write, floating_ips, network, parts, surplus};
 use crate::book::{label, meant, one_of_each};
 use crate::key::{Key, Kind};
 use crate::observed::{Balancer as Seen, Provisioning};
@@ -272,12 +272,30 @@ fn create(scene: &Scene<'_>, one: &Late<'_>, before: &[Key], build: &mut Builder
     };
     let action = Action::CreateBalancer { parts: Box::new(parts.clone()), write: *write };
     build.steps(Verb::Create, keys, reason, &after, action);
-    let await_it = Action::AwaitBalancer { balancer: key.clone() };
-    build.step(Verb::Wait, &key, "for Octavia to build it and all its parts", &[], await_it);
     if *write == Write::Part {
+        await_it(&key, &[], build);
         parts::create(scene, name, parts, build);
     }
     floating_ip(scene, name, balancer, None, build);
+}
+
+/// Plans the wait for balancers that are made in one request. No step needs them, so they are waited for last, when the
+/// service's containers serve: until then Octavia would be asked in vain, again and again.
+pub(super) fn plan_waits(scene: &Scene<'_>, build: &mut Builder) {
+    let is_whole = |step: &&Step| matches!(step.action, Action::CreateBalancer { write: Write::Whole, .. });
+    let made: Vec<Key> =
+        build.planned().iter().filter(is_whole).filter_map(|step| step.keys.first().cloned()).collect();
+    for key in made {
+        let service = scene.stack.balancers.get(&key.name).map(|balancer| &balancer.service);
+        let members = scene.places.iter().filter(|place| Some(&place.service) == service);
+        let members: Vec<Key> = members.map(|place| scene.key(Kind::Container, &place.container)).collect();
+        await_it(&key, &members, build);
+    }
+}
+
+fn await_it(key: &Key, after: &[Key], build: &mut Builder) {
+    let action = Action::AwaitBalancer { balancer: key.clone() };
+    build.step(Verb::Wait, key, "for Octavia to build it and all its parts", after, action);
 }
 
 /// Plans changes in place.

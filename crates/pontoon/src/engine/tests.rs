@@ -13,6 +13,7 @@ mod drift;
 mod faults;
 mod fixture;
 mod host_keys;
+mod requests;
 mod rolling;
 mod rough;
 mod shop;

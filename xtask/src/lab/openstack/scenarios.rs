@@ -4,6 +4,7 @@
 //! the next one, because a guest takes minutes to boot under emulation. Where a stack is taken away, the tenancy is
 //! compared with what it was, list by list.
 
+mod agents;
 mod mending;
 mod whole;
 
@@ -44,7 +45,7 @@ const SCENARIOS: [Scenario; 8] = [
     },
     Scenario {
         name: "blog",
-        what: "a website in a container answers at a floating IP, and a second `up` does nothing",
+        what: "a website in a container answers at a floating IP, the agent knows it, and a second `up` does nothing",
         play: whole::blog,
         leaves: Some((BLOG, Then::TakeAway)),
     },
@@ -74,7 +75,7 @@ const SCENARIOS: [Scenario; 8] = [
     },
     Scenario {
         name: "shop",
-        what: "three services on two hosts, one behind the other's ssh, behind two balancers",
+        what: "three services on two hosts, one behind the other's ssh, behind two balancers; their agents are one ring",
         play: whole::shop,
         leaves: Some((SHOP, Then::HandOn)),
     },

@@ -3,6 +3,7 @@
 //! Nothing here knows what a scenario is about.
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
@@ -44,6 +45,11 @@ impl Stage {
         Ok(Self { root: root.to_path_buf(), pontoon, events, requests: 0 })
     }
 
+    /// The binary that is held to the scenarios.
+    pub(super) fn program(&self) -> &Path {
+        &self.pontoon
+    }
+
     /// Runs `pontoon` to its end.
     pub(super) fn pontoon(&mut self, arguments: &[&str]) -> Result<Run, String> {
         self.pontoon_until(arguments, |_| false)
@@ -58,7 +64,9 @@ impl Stage {
         say(&format!("$ pontoon {}", arguments.join(" ")));
         let begun = Instant::now();
         let mut command = self.client(&self.pontoon);
-        command.args(arguments).arg("--json").stdin(Stdio::null()).stdout(Stdio::piped());
+        // Right behind the verb: what stands at the end may be another command's.
+        let (verb, rest) = arguments.split_at(arguments.len().min(1));
+        command.args(verb).arg("--json").args(rest).stdin(Stdio::null()).stdout(Stdio::piped());
         let mut child = command.spawn().map_err(|error| format!("cannot run pontoon: {error}"))?;
         let mut events = Vec::new();
         for line in child.stdout.take().map(BufReader::new).into_iter().flat_map(BufReader::lines).map_while(Result::ok)
@@ -83,7 +91,7 @@ impl Stage {
     }
 
     /// What a program prints that runs on the internet side.
-    pub(super) fn output(&self, program: &str, arguments: &[&str]) -> Result<String, String> {
+    pub(super) fn output(&self, program: &str, arguments: &[impl AsRef<OsStr>]) -> Result<String, String> {
         command::output(self.client(Path::new(program)).args(arguments))
     }
 
@@ -100,7 +108,7 @@ impl Stage {
     /// Every list of the tenancy.
     pub(super) fn lists(&self) -> Result<Lists, String> {
         let program = super::file(&self.root, "lists.py");
-        let text = self.output("/usr/bin/python3", &[&program.to_string_lossy()])?;
+        let text = self.output("/usr/bin/python3", &[program])?;
         serde_json::from_str(&text).map_err(|error| format!("the lists are not understood: {error}"))
     }
 
@@ -136,6 +144,16 @@ impl Run {
             .ok_or_else(|| "no balancer answered".to_owned())
     }
 
+    /// The things in a list of what was said last, such as `hosts` of `status`.
+    pub(super) fn listed(&self, field: &str) -> impl Iterator<Item = &Value> {
+        self.last(field).and_then(Value::as_array).into_iter().flatten()
+    }
+
+    /// What a command in a container printed.
+    pub(super) fn printed(&self) -> &str {
+        self.last("stdout").and_then(Value::as_str).unwrap_or_default()
+    }
+
     /// Whether a step of the verb on the resource was in one of its plans, such as `replace` and `container/hugo-0`.
     pub(super) fn planned(&self, verb: &str, resource: &str) -> bool {
         let steps = self.events.iter().filter_map(|event| event.get("steps")?.as_array()).flatten();
@@ -166,7 +184,7 @@ impl Run {
 }
 
 /// The binary that is held to the scenarios: the file that the variable `PONTOON` names, or a release of this checkout.
-pub(super) fn pontoon(root: &Path) -> Result<PathBuf, String> {
+fn pontoon(root: &Path) -> Result<PathBuf, String> {
     if let Some(path) = std::env::var_os("PONTOON") {
         return Ok(PathBuf::from(path));
     }

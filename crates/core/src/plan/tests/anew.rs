@@ -43,8 +43,9 @@ fn a_host_that_shows_no_console_is_replaced_by_one_that_is_given_its_key() {
     let stack = blog();
     let mut toy = after_one_run(&stack);
     let plan = Plan::up(&stack, &toy.look());
-    assert_eq!(labels(&plan)[..3], ["replace host/lxd0", "create host/lxd0", "wait host/lxd0"], "{}", listed(&plan));
-    assert!(plan.steps[0].reason.contains("Nova shows no console (403)"), "{}", plan.steps[0].reason);
+    let of_the_host = ["wait balancer/web", "replace host/lxd0", "create host/lxd0", "wait host/lxd0"];
+    assert_eq!(labels(&plan)[..4], of_the_host, "{}", listed(&plan));
+    assert!(plan.steps[1].reason.contains("Nova shows no console (403)"), "{}", plan.steps[1].reason);
     assert_eq!(host_keys(&plan), [HostKeySource::Injected]);
     assert!(labels(&plan).contains(&"create container/hugo-0".to_owned()), "what comes on it is in the same plan");
     assert_eq!(converge(&mut toy, &stack, &mut Dice(2)), Ok(1));

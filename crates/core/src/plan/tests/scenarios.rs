@@ -51,7 +51,6 @@ fn the_walk_through_from_nothing() {
             "create rule/vip-web",
             "create reservation/hugo-0",
             "create balancer/web",
-            "wait balancer/web",
             "create floating-ip/vip-web",
             "create port/lxd0",
             "create floating-ip/host-lxd0",
@@ -63,8 +62,17 @@ fn the_walk_through_from_nothing() {
             "create container/hugo-0",
             "change container/hugo-0",
             "wait container/hugo-0",
+            "wait balancer/web",
         ]
     );
+}
+
+#[test]
+fn octavia_is_asked_about_a_new_balancer_when_its_members_serve() {
+    let plan = Plan::up(&blog(), &tenancy());
+    let wait = plan.steps.iter().find(|step| matches!(step.action, Action::AwaitBalancer { .. })).unwrap();
+    let before = wait.after.iter().filter_map(|number| plan.steps.get(*number));
+    assert!(before.into_iter().any(|step| matches!(step.action, Action::AwaitContainer { .. })), "{}", listed(&plan));
 }
 
 #[test]
@@ -183,7 +191,7 @@ fn a_balancer_in_error_is_replaced_and_its_floating_ip_comes_along() {
     let plan = plan(&toy, &blog());
     assert_eq!(
         labels(&plan),
-        ["replace balancer/web", "create balancer/web", "wait balancer/web", "change floating-ip/vip-web"]
+        ["replace balancer/web", "create balancer/web", "change floating-ip/vip-web", "wait balancer/web"]
     );
     assert!(plan.steps[0].reason.contains("ERROR"));
     assert_eq!(converge(&mut toy, &blog(), &mut Dice(3)), Ok(1));

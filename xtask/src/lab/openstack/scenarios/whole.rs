@@ -1,20 +1,24 @@
 //! Scenarios of whole stacks: from nothing to a website at a floating IP, and back to nothing.
 
 use std::collections::BTreeSet;
+use std::net::Ipv4Addr;
 
 use super::super::stage::{Stage, say};
+use super::agents;
 use super::{BLOG, SHOP, must};
 
 /// What stands on the page that hugo makes of the lab's site.
 pub(super) const HEADLINE: &str = "Hello from the container";
 
-/// Up, the page, an empty plan, up again.
+/// Up, the page, what the agent knows, an empty plan, up again.
 pub(super) fn blog(stage: &mut Stage) -> Result<(), String> {
     let up = stage.pontoon(&["up", BLOG, "--cloud", "lab"])?;
     must(up.outcome() == "converged", || format!("up ended as {}", up.outcome()))?;
     let page = stage.page(up.url()?)?;
     must(page.contains(HEADLINE), || format!("{} answers with another page: {page}", up.url().unwrap_or_default()))?;
     say(&format!("  {} answers with the site", up.url()?));
+    agents::agree(stage, BLOG)?;
+    agents::finds(stage, BLOG, "hugo-0", "hugo.service.blog.internal", &[Ipv4Addr::new(192, 168, 0, 100)])?;
     let plan = stage.pontoon(&["plan", BLOG, "--cloud", "lab", "--exit-code"])?;
     must(plan.exit == Some(0), || "the second plan is not empty".to_owned())?;
     let again = stage.pontoon(&["up", BLOG, "--cloud", "lab"])?;
@@ -48,7 +52,13 @@ pub(super) fn shop(stage: &mut Stage) -> Result<(), String> {
         must(up.planned("create", &format!("host/{host}")), || format!("{host} was not made"))?;
     }
     let served = who_serves(stage)?;
-    must(served == names_of_fronts(2), || format!("the balancer asks {served:?}"))
+    must(served == names_of_fronts(2), || format!("the balancer asks {served:?}"))?;
+    agents::agree(stage, SHOP)?;
+    // They are on different hosts, so one of them has it from another agent than that of the service.
+    for container in ["front-0", "front-1"] {
+        agents::finds(stage, SHOP, container, "search.service.shop.internal", &[Ipv4Addr::new(192, 168, 0, 110)])?;
+    }
+    Ok(())
 }
 
 /// One container more, then one less; pages come from exactly those that there are.

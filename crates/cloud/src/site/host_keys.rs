@@ -4,7 +4,7 @@
 //! Metadata and console are the cloud's own, authenticated API; a key that was merely seen on the network is never taken.
 
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use pontoon_core::render::{self, HostKey};
 
@@ -19,10 +19,6 @@ pub(super) const METADATA_KEY: &str = "pontoon.host-key";
 /// Where a server keeps that it was handed its key.
 const METADATA_SOURCE: &str = "pontoon.host-key-source";
 const INJECTED: &str = "injected";
-
-/// How often Nova is asked for the console of a host whose sshd does not answer: for one that cannot be reached before its
-/// key is known, and to hear early of a Nova that shows no console.
-const UNHEARD_PAUSE: Duration = Duration::from_secs(30);
 
 /// Characters that a value of a server's metadata may have.
 const METADATA_LIMIT: usize = 255;
@@ -105,7 +101,7 @@ impl Site {
         let mut asked: Option<Instant> = None;
         let look = async |state: &mut String| {
             // A boot takes minutes, and its end is seen without a request: cloud-init prints the key when sshd runs.
-            if asked.is_some_and(|at| at.elapsed() < UNHEARD_PAUSE) && !self.hosts.greets(host).await {
+            if asked.is_some_and(|at| at.elapsed() < self.patience.silence) && !self.hosts.greets(host).await {
                 "its sshd does not answer yet".clone_into(state);
                 return Ok(None);
             }

@@ -16,6 +16,9 @@ pub struct Patience {
     pub answer: Duration,
     /// A look into a host that may or may not answer.
     pub look: Duration,
+    /// Between two questions to Nova about a host whose sshd does not answer: for one that is deleted or fails meanwhile,
+    /// and for one that cannot be reached before its key is known.
+    pub silence: Duration,
 }
 
 impl Default for Patience {
@@ -25,6 +28,7 @@ impl Default for Patience {
             stuck: Duration::from_mins(3),
             answer: Duration::from_mins(3),
             look: Duration::from_secs(15),
+            silence: Duration::from_secs(30),
         }
     }
 }

@@ -131,6 +131,7 @@ impl Bench {
             step: Duration::from_secs(10),
             stuck: Duration::from_millis(300),
             look: Duration::from_secs(10),
+            silence: Duration::from_secs(3),
             ..Patience::default()
         };
         let outside = Arc::new(Published::new(&running));

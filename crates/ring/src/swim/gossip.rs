@@ -33,12 +33,14 @@ impl<A: Application> Swim<A> {
 
     /// When there is something to say, and to somebody, and it is time.
     pub(super) fn gossip_due(&self) -> Option<Time> {
-        let due = match self.news.backlog().max(self.application.backlog()) {
-            Backlog::Empty => return None,
-            Backlog::Repeats => self.gossip_at,
-            Backlog::News => self.news_at,
-        };
-        (self.members.len() > 1).then_some(due)
+        let backlog = self.news.backlog().max(self.application.backlog());
+        // This member is one of the living. Alone among the dead it has all the time there is.
+        match (backlog, self.members.living()) {
+            (Backlog::Empty, _) => None,
+            (_, ..=1) => (!self.dead.is_empty()).then_some(self.gossip_at),
+            (Backlog::Repeats, _) => Some(self.gossip_at),
+            (Backlog::News, _) => Some(self.news_at.min(self.gossip_at)),
+        }
     }
 
     /// Tells a few members what is new.
@@ -46,9 +48,11 @@ impl<A: Application> Swim<A> {
         if self.gossip_due().is_none_or(|due| due > now) {
             return;
         }
-        self.gossip_at = now + self.config.gossip_interval;
+        if self.gossip_at <= now {
+            self.gossip_at = now + self.config.gossip_interval;
+            self.tell_one_of_the_dead(now);
+        }
         self.news_at = now + self.config.gossip_interval / NEWS_SOONER;
-        self.tell_one_of_the_dead(now);
         let me = self.config.name.clone();
         let chosen = self
             .members

@@ -444,16 +444,31 @@ fn configurations_that_cannot_work_are_refused() {
     assert!(matches!(refused(small), Some(ConfigError::Datagram { bytes: 500 })));
 }
 
+/// How often it wakes in ten seconds from then on.
+fn wakings(swim: &mut Tested, from: u64) -> usize {
+    run_until(swim, at(from));
+    let mut count = 0;
+    while let Some(wake) = swim.wake_at().filter(|wake| *wake <= at(from + 10_000)) {
+        swim.handle(wake, Input::Tick);
+        count += 1;
+    }
+    count
+}
+
 #[test]
 fn a_member_alone_in_quiet_sleeps_between_probes() {
     let mut swim = start(config());
-    run_until(&mut swim, at(10_000));
-    let mut wakings = 0;
-    while swim.wake_at().unwrap() <= at(20_000) {
-        let now = swim.wake_at().unwrap();
-        swim.handle(now, Input::Tick);
-        wakings += 1;
+    let wakings = wakings(&mut swim, 10_000);
+    assert!(wakings <= 12, "{wakings}");
+}
+
+#[test]
+fn a_member_alone_among_the_dead_is_not_woken_by_news_that_nobody_hears() {
+    let mut swim = in_ring_of(2);
+    for name in ["a", "b"] {
+        hear(&mut swim, at(0), 66, &dead(name, 1, "c"));
     }
+    let wakings = wakings(&mut swim, 60_000);
     assert!(wakings <= 12, "{wakings}");
 }
 

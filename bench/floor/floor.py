@@ -103,6 +103,8 @@ def down():
     octavia, compute, network = CLOUD.load_balancer, CLOUD.compute, CLOUD.network
     balancer = octavia.find_load_balancer(NAME)
     if balancer:
+        # Nobody can delete one that is being made, as that of a run that was cut short is.
+        until(lambda: not octavia.get_load_balancer(balancer.id).provisioning_status.startswith("PENDING"))
         octavia.delete_load_balancer(balancer, cascade=True)
         until(lambda: not octavia.find_load_balancer(NAME))
     server = compute.find_server(NAME)

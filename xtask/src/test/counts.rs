@@ -17,9 +17,10 @@ impl Counts {
     /// test result: ok. 12 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.01s
     ///      Summary [   4.321s] 13 tests run: 12 passed (1 slow), 1 failed, 2 skipped
     /// ```
+    ///
+    /// A test that failed is shown by nextest with all that its own process printed, one such line among it, which is indented.
     pub(super) fn hear(&mut self, line: &str) {
-        let line = line.trim_start();
-        if !line.starts_with("test result: ") && !line.starts_with("Summary [") {
+        if !line.starts_with("test result: ") && !line.trim_start().starts_with("Summary [") {
             return;
         }
         let words: Vec<&str> = line.split([' ', ',', ';']).filter(|word| !word.is_empty()).collect();
@@ -54,6 +55,7 @@ mod tests {
             "test result: FAILED. 12 passed; 1 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.01s",
             "     Summary [   4.321s] 13 tests run: 12 passed (1 slow), 1 failed, 2 skipped",
             "test it_says_5 passed ... ok",
+            "    test result: FAILED. 0 passed; 1 failed; 0 ignored; 0 measured; 184 filtered out; finished in 12.52s",
         ] {
             counts.hear(line);
         }

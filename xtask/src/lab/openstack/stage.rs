@@ -39,6 +39,11 @@ impl Stage {
     /// In a lab that is up.
     pub(super) fn open(root: &Path) -> Result<Self, String> {
         command::output(&mut super::script(root, "openrc"))?;
+        let image = root.join("target/lab/container.tar.zst");
+        if !image.exists() {
+            let up = "`cargo xtask lab openstack up` puts it there, also where the lab is up already";
+            return Err(format!("the container image {} is missing; {up}", image.display()));
+        }
         let pontoon = pontoon(root)?;
         let path = root.join("target/lab/events.jsonl");
         let events = File::create(&path).map_err(|error| format!("cannot write {}: {error}", path.display()))?;

@@ -54,10 +54,10 @@ impl TokenCache {
         session
     }
 
-    /// Keeps a session, replacing an older one in one step.
+    /// Keeps a session, replacing an older one in one step. Those of other logins that have expired go.
     pub(in super::super) fn store(&self, session: &Session) {
         let Some(file) = self.file.as_deref() else { return };
-        if let Err(error) = write(file, session) {
+        if let Err(error) = write(file, session).and_then(|()| sweep(file)) {
             tracing::debug!(file = %file.display(), %error, "the token is not kept");
         }
     }
@@ -80,6 +80,19 @@ fn read(file: &Path) -> Option<Session> {
     }
     let stored: Stored = serde_json::from_slice(&fs::read(file).ok()?).ok()?;
     Some(Session { token: Secret::new(stored.token), details: stored.details, origin: Origin::Kept })
+}
+
+/// Removes what lies beside `file` and is of no use any more: nobody may log in that way again, which alone would replace it.
+fn sweep(file: &Path) -> std::io::Result<()> {
+    let Some(directory) = file.parent() else { return Ok(()) };
+    for entry in fs::read_dir(directory)? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|end| end == "json") && read(&path).is_some_and(|session| !session.is_fresh()) {
+            // Another process may have done so.
+            let _ = fs::remove_file(path);
+        }
+    }
+    Ok(())
 }
 
 fn write(file: &Path, session: &Session) -> std::io::Result<()> {

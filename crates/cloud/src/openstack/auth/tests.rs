@@ -94,6 +94,20 @@ fn a_token_that_ends_soon_or_that_others_can_read_or_that_is_garbage_is_dropped(
 }
 
 #[test]
+fn tokens_of_other_logins_go_when_they_have_expired_and_stay_while_they_have_not() {
+    let directory = tempfile::tempdir().unwrap();
+    let keep = |user: &str, seconds: i64| {
+        let mut config = config();
+        config.auth_url = format!("https://{user}");
+        TokenCache::new(Some(directory.path().to_path_buf()), &config).store(&session(seconds));
+    };
+    keep("stays", 3600);
+    keep("expires", -60);
+    keep("new", 3600);
+    assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 2);
+}
+
+#[test]
 fn tokens_are_kept_below_the_users_cache() {
     let set = |wanted: &'static str, text: &'static str| {
         default_token_directory(move |name| (name == wanted).then(|| text.to_owned()))

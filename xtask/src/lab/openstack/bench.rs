@@ -1,9 +1,9 @@
 //! `cargo xtask bench lab [RUNS] [WHO…] [--fresh]`: the blog stack on the OpenStack lab, made by Pontoon and by others.
 //!
 //! The others are in `bench/`, each with an `up.sh` that ends when the website has answered, a `down.sh`, and perhaps a
-//! `prepare.sh` for what it needs on this machine. Time is
-//! from the start of a program to its end; requests are those that passed the lab's public door meanwhile, whoever sent
-//! them. `floor` is what cannot be left out: `bench/floor/up.sh` says what it does.
+//! `prepare.sh` for what it needs on this machine. Time is from the start of a program to its end; requests are those that
+//! passed the lab's public door meanwhile, whoever sent them. `floor` is what cannot be left out: `bench/floor/up.sh` says
+//! what it does.
 //!
 //! They take turns, so that what else the machine does hits all of them alike. Each run is written down when it is over
 //! ([`results`]), and a benchmark that was interrupted goes on where it stopped.

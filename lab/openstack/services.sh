@@ -2,11 +2,13 @@
 # shellcheck disable=SC2154  # the values are those of names.sh
 # Starts the services of the lab inside it, in the order in which they need each other. Sourced by up.sh.
 
-# service NAME COMMAND…: unless it runs already
+# service NAME COMMAND…: unless it runs already. Each run begins a log; the one before is kept as NAME.log.1. (haproxy
+# takes what the shell's `>>` has set on its output away again, so that it would write over an older log from its beginning.)
 service() {
     local name=$1
     shift
     is_alive "$name" && return 0
+    [ ! -e "$logs/$name.log" ] || mv "$logs/$name.log" "$logs/$name.log.1"
     # shellcheck disable=SC2016  # expanded inside
     inside bash -c 'setsid "${@:3}" >>"$1" 2>&1 </dev/null 9>&- & echo $! >"$2"' \
         start "$logs/$name.log" "$run/$name.pid" "$@"

@@ -1,32 +1,58 @@
 //! `cargo xtask build-static`: a release binary that runs on any Linux, and the proof that it is static and small.
 
 use std::path::Path;
+use std::process::Command;
 
 use crate::checkout::{cargo, root, target};
 use crate::command;
 
-const TRIPLE: &str = "x86_64-unknown-linux-musl";
-
 /// Megabytes of a binary that a newcomer downloads without a second thought.
 const LIMIT_MEGABYTES: usize = 25;
+
+/// The C library that becomes part of the binary.
+enum Library {
+    /// Made for that.
+    Musl,
+    /// That of the system, which is what there is where nobody has installed musl. Looking up names it still loads what
+    /// the system's nsswitch.conf names beside `files` and `dns`: agents do not, and whoever runs `up` elsewhere may.
+    Glibc,
+}
 
 /// Builds and checks the binary.
 pub(crate) fn run(_: &[String]) -> Result<(), String> {
     let root = root()?;
-    let installed = command::output(std::process::Command::new("rustup").args(["target", "list", "--installed"]))?;
-    if !installed.lines().any(|line| line == TRIPLE) {
-        return Err(format!("the standard library for {TRIPLE} is missing; get it with `rustup target add {TRIPLE}`"));
-    }
-    if !command::is_there("musl-gcc", &["--version"]) {
-        return Err(
-            "`musl-gcc` is missing, which compiles the little C in ring; Debian has it in musl-tools".to_owned()
-        );
-    }
-    command::run(cargo(&root).args(["build", "--release", "--locked", "--package", "pontoon", "--target", TRIPLE]))?;
-    let path = target(&root).join(TRIPLE).join("release/pontoon");
+    let here = host()?;
+    let musl = here.replace("-gnu", "-musl");
+    let library = library(&musl)?;
+    let mut build = cargo(&root);
+    build.args(["build", "--release", "--locked", "--package", "pontoon", "--target"]);
+    let (triple, name) = match library {
+        Library::Musl => (musl, "musl"),
+        Library::Glibc => {
+            println!("linked with glibc; `rustup target add {musl}` and `musl-gcc` (Debian: musl-tools) make it musl");
+            build.env("RUSTFLAGS", "-C target-feature=+crt-static");
+            (here, "glibc")
+        }
+    };
+    command::run(build.arg(&triple))?;
+    let path = target(&root).join(triple).join("release/pontoon");
     let megabytes = check(&path)?;
-    println!("{}: static, {megabytes} MB", path.display());
+    println!("{}: static, with {name}, {megabytes} MB", path.display());
     Ok(())
+}
+
+/// The platform that the compiler runs on, such as `x86_64-unknown-linux-gnu`.
+fn host() -> Result<String, String> {
+    let said = command::output(Command::new("rustc").arg("-vV"))?;
+    let host = said.lines().find_map(|line| line.strip_prefix("host: "));
+    host.map(str::to_owned).ok_or_else(|| "`rustc -vV` does not say what it runs on".to_owned())
+}
+
+/// musl where there is Rust's standard library for it, and the compiler for the little C in ring.
+fn library(musl: &str) -> Result<Library, String> {
+    let installed = command::output(Command::new("rustup").args(["target", "list", "--installed"]))?;
+    let is_there = installed.lines().any(|line| line == musl) && command::is_there("musl-gcc", &["--version"]);
+    Ok(if is_there { Library::Musl } else { Library::Glibc })
 }
 
 fn check(path: &Path) -> Result<usize, String> {

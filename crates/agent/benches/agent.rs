@@ -20,6 +20,7 @@ use pontoon_agent::catalogue::{
     Catalogue, Config, Container, HostView, Mark, Name, Output, Pace, Part, State, Version, View,
 };
 use pontoon_agent::door::Door;
+use pontoon_agent::sockets::Sockets;
 use pontoon_agent::{dns, http};
 use pontoon_ring::time::Time;
 use tokio::sync::watch;
@@ -84,7 +85,7 @@ async fn run() {
     let networks = || vec!["10.0.0.0/8".parse().unwrap()];
     let zone = dns::Zone::new("bench.internal", "here".into(), networks()).unwrap();
     let address = |port: u16| SocketAddr::from(([127, 77, 0, 1], port));
-    let server = dns::Server::bind(&[address(8600)]).await.unwrap();
+    let server = dns::Server::bind(&[address(8600)], &mut Sockets::default()).unwrap();
     tokio::spawn(server.run(zone, Door::new(networks(), 64, 16), watched.clone(), Arc::default(), 1));
     let (_drawn, pictures) = watch::channel(Arc::default());
     let settings = http::Settings {
@@ -98,7 +99,7 @@ async fn run() {
         counts: Arc::default(),
         other_doors: [].into(),
     };
-    tokio::spawn(http::Server::bind(&[address(8500)]).await.unwrap().run(settings, watched));
+    tokio::spawn(http::Server::bind(&[address(8500)], &mut Sockets::default()).unwrap().run(settings, watched));
 
     for change in 1..=2 {
         for number in 0..STACK.hosts {

@@ -25,6 +25,7 @@ use std::sync::Arc;
 use pontoon_agent::catalogue::View;
 use pontoon_agent::dns::{Server, Zone};
 use pontoon_agent::door::Door;
+use pontoon_agent::sockets::Sockets;
 use tokio::sync::watch;
 
 use load::{Kind, Measured};
@@ -71,7 +72,7 @@ fn serve() {
         let networks = || vec!["10.0.0.0/8".parse().unwrap(), "127.0.0.0/8".parse().unwrap()];
         let zone = Zone::new(ZONE, Stack::host_name(STACK.hosts).as_str().into(), networks()).unwrap();
         let (_views, watched) = watch::channel(Arc::new(View::new(1, STACK.views())));
-        let server = Server::bind(&[Peer::Pontoon.address()]).await.unwrap();
+        let server = Server::bind(&[Peer::Pontoon.address()], &mut Sockets::default()).unwrap();
         server.run(zone, Door::new(networks(), 64, 16), watched, Arc::default(), 1).await;
     });
 }

@@ -18,6 +18,7 @@ use std::time::{Duration, Instant};
 use pontoon_agent::catalogue::{HostState, State};
 use pontoon_agent::door::Door;
 use pontoon_agent::http::{Server, Settings};
+use pontoon_agent::sockets::Sockets;
 use stack::Stack;
 use tokio::sync::watch;
 
@@ -31,7 +32,8 @@ async fn main() {
         "empty" => Stack::empty(),
         _ => Stack::blog(),
     };
-    let server = Server::bind(&[SocketAddr::from(([127, 0, 0, 1], port))]).await.expect("the port is free");
+    let server =
+        Server::bind(&[SocketAddr::from(([127, 0, 0, 1], port))], &mut Sockets::default()).expect("the port is free");
     let networks = vec!["127.0.0.0/8".parse().unwrap()];
     let (_drawn, pictures) = watch::channel(Arc::new(stack.picture.clone()));
     let settings = Settings {

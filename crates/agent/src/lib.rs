@@ -29,3 +29,4 @@ pub mod door;
 pub mod health;
 pub mod http;
 pub mod picture;
+pub mod sockets;

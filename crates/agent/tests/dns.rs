@@ -11,6 +11,7 @@ use std::time::Duration;
 use pontoon_agent::catalogue::{Container, Health, HostState, HostView, Part, State, View};
 use pontoon_agent::dns::{Server, Zone};
 use pontoon_agent::door::Door;
+use pontoon_agent::sockets::Sockets;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, UdpSocket};
 use tokio::sync::watch;
@@ -30,7 +31,7 @@ struct Running {
 async fn start(networks: &[&str]) -> Running {
     let [high, low] = u16::try_from(std::process::id() % 60_000).unwrap().to_be_bytes();
     let address = SocketAddr::from(([127, 53, high, low.max(1)], PORT));
-    let server = Server::bind(&[address]).await.expect("the server listens");
+    let server = Server::bind(&[address], &mut Sockets::default()).expect("the server listens");
     let zone = Zone::new("demo.internal", "lxd0".into(), vec!["10.0.0.0/24".parse().unwrap()]).unwrap();
     let door = Door::new(networks.iter().map(|network| network.parse().unwrap()).collect(), 8, 4);
     let (views, watched) = watch::channel(Arc::new(view(1, State::Passing)));
@@ -166,7 +167,7 @@ async fn who_is_outside_the_networks_hears_nothing() {
 #[tokio::test]
 async fn a_second_agent_is_told_that_the_address_is_taken() {
     let running = start(&["127.0.0.0/8"]).await;
-    let error = Server::bind(&[running.address]).await.expect_err("taken");
+    let error = Server::bind(&[running.address], &mut Sockets::default()).expect_err("taken");
     assert!(error.hint().is_some_and(|hint| hint.contains("5300")), "{:?}", error.hint());
 }
 

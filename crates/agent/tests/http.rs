@@ -12,6 +12,7 @@ use pontoon_agent::catalogue::{Container, Health, HostState, HostView, Monitorin
 use pontoon_agent::door::Door;
 use pontoon_agent::http::{Server, Settings};
 use pontoon_agent::picture::Picture;
+use pontoon_agent::sockets::Sockets;
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpSocket, TcpStream};
@@ -28,7 +29,7 @@ struct Running {
 }
 
 async fn start() -> Running {
-    let server = Server::bind(&["127.0.0.1:0".parse().unwrap()]).await.unwrap();
+    let server = Server::bind(&["127.0.0.1:0".parse().unwrap()], &mut Sockets::default()).unwrap();
     let address = *server.addresses().first().unwrap();
     let networks = vec!["127.0.0.0/16".parse().unwrap()];
     let (pictures, drawn) = watch::channel(Arc::default());
@@ -140,6 +141,10 @@ async fn every_path_is_answered_and_none_can_be_written() {
         ("/page/other.js", "404"),
         ("/v1/changes?last=x", "400"),
         ("/v1/kv/x", "404"),
+        ("/v1/kv/a/b?index=1", "404"),
+        ("/v1/catalog/services?ns=other", "400"),
+        ("/v1/catalog/services?ns=default&partition=", "200"),
+        ("/v1/catalog/services?peer=elsewhere", "400"),
         ("/v1/catalog/nodes?dc=elsewhere", "500"),
         ("/v1/catalog/nodes?index=x", "400"),
         ("/v1/health/service/hugo?filter=Service.Port%20==%2080", "400"),
@@ -154,15 +159,45 @@ async fn every_path_is_answered_and_none_can_be_written() {
 async fn a_blocking_query_wakes_on_a_new_view() {
     let running = start().await;
     let (head, before) = get(running.address, "/v1/health/service/hugo").await;
-    assert!(head.contains("x-consul-index: 5") && head.contains("x-consul-knownleader: true"), "{head}");
-    let waiting = tokio::spawn(read(send(running.address, "GET", "/v1/health/service/hugo?index=5&wait=5m", "").await));
+    assert!(head.contains("x-consul-knownleader: true"), "{head}");
+    let first = index(&head);
+    let path = format!("/v1/health/service/hugo?index={first}&wait=5m");
+    let waiting = tokio::spawn(read(send(running.address, "GET", &path, "").await));
     waits(&running, 1).await;
     assert!(!waiting.is_finished());
     running.views.send_replace(Arc::new(view(6, State::Critical)));
     let (head, after) = waiting.await.unwrap();
-    assert!(head.contains("x-consul-index: 6"), "{head}");
+    assert_eq!(index(&head), first + 1);
     assert_ne!(before.to_string(), after);
     assert!(after.contains("\"critical\""), "{after}");
+}
+
+/// By which a client asks for what comes after.
+fn index(head: &str) -> u64 {
+    let index = head.lines().find_map(|line| line.strip_prefix("x-consul-index: "));
+    index.expect("an index").parse().expect("a number")
+}
+
+/// It would go on with what it had from there, for as long as it waits.
+#[tokio::test]
+async fn who_was_answered_by_another_agent_or_an_earlier_run_is_answered_at_once() {
+    let (before, now) = (start().await, start().await);
+    let (head, _) = get(before.address, "/v1/catalog/services").await;
+    let (head, services) = get(now.address, &format!("/v1/catalog/services?index={}&wait=10m", index(&head))).await;
+    assert!(head.starts_with("http/1.1 200"), "{head}");
+    assert_eq!(services.to_string(), r#"{"hugo":["blog"]}"#);
+}
+
+#[tokio::test]
+async fn nothing_has_meta_of_nodes_or_keys_and_who_waits_for_them_waits() {
+    let running = start().await;
+    for path in ["/v1/catalog/services?node-meta=rack:a", "/v1/health/service/hugo?node-meta=rack:a"] {
+        let (head, document) = get(running.address, path).await;
+        assert!(head.starts_with("http/1.1 200") && document.to_string().len() == 2, "{path}: {head} {document}");
+    }
+    let (head, _) = get(running.address, "/v1/kv/a/b").await;
+    let _waiting = send(running.address, "GET", &format!("/v1/kv/a/b?index={}", index(&head)), "").await;
+    waits(&running, 1).await;
 }
 
 /// Until this many requests wait.
@@ -179,15 +214,19 @@ async fn waits(running: &Running, expected: usize) {
 #[tokio::test]
 async fn one_address_cannot_take_all_places_to_wait_and_is_still_answered() {
     let running = start().await;
+    let (head, _) = get(running.address, "/v1/catalog/services").await;
+    let blocking = format!("/v1/catalog/services?index={}", index(&head));
     let mut held = Vec::new();
     for expected in 1..=2 {
-        held.push(send(running.address, "GET", "/v1/catalog/services?index=5", "").await);
+        held.push(send(running.address, "GET", &blocking, "").await);
         waits(&running, expected).await;
     }
-    let (head, _) = get(running.address, "/v1/catalog/services?index=5").await;
-    assert!(head.starts_with("http/1.1 429"), "{head}");
-    let (head, _) = get(running.address, "/v1/catalog/services").await;
+    // Without a place it is told what there is, before the ten minutes are over that others wait.
+    let (head, services) = get(running.address, &blocking).await;
     assert!(head.starts_with("http/1.1 200"), "{head}");
+    assert_eq!(services.to_string(), r#"{"hugo":["blog"]}"#);
+    let (head, _) = get(running.address, "/v1/changes").await;
+    assert!(head.starts_with("http/1.1 429"), "{head}");
     drop(held);
     waits(&running, 0).await;
 }
@@ -330,18 +369,18 @@ async fn python_consul_finds_services_and_waits_for_changes() {
          c = consul.Consul(host='127.0.0.1', port={})\n\
          print(c.status.leader(), c.catalog.datacenters(), c.agent.self()['Config']['Datacenter'])\n\
          index, services = c.catalog.services()\n\
-         print(index, services)\n\
+         print(services)\n\
          index, entries = c.health.service('hugo', passing=True, tag='blog')\n\
          print([(e['Service']['Address'], e['Service']['Port'], e['Checks'][1]['Status']) for e in entries])\n\
          print(c.catalog.node('lxd0')[1]['Node']['Address'], len(c.health.state('any')[1]))\n\
-         print(c.health.service('hugo', index=index, wait='1s')[0])\n",
+         print(c.health.service('hugo', index=index, wait='1s')[0] == index)\n",
         running.address.port()
     );
     let Some(printed) = python_consul(script).await else { return };
     let expected = "10.0.0.2:8300 ['demo'] demo\n\
-        5 {'hugo': ['blog']}\n\
+        {'hugo': ['blog']}\n\
         [('10.0.0.10', 80, 'passing')]\n\
         10.0.0.2 2\n\
-        5\n";
+        True\n";
     assert_eq!(printed, expected);
 }

@@ -16,6 +16,7 @@ use pontoon_agent::catalogue::{Container, State, View};
 use pontoon_agent::door::Door;
 use pontoon_agent::http::{Server, Settings};
 use pontoon_agent::picture::Picture;
+use pontoon_agent::sockets::Sockets;
 use serde_json::json;
 use stack::Stack;
 use tokio::io::copy_bidirectional;
@@ -48,7 +49,7 @@ impl Running {
 
     /// Another run of the agent, to which new connections lead.
     async fn start(&mut self, run: u64) {
-        let server = Server::bind(&["127.0.0.1:0".parse().unwrap()]).await.unwrap();
+        let server = Server::bind(&["127.0.0.1:0".parse().unwrap()], &mut Sockets::default()).unwrap();
         let address = *server.addresses().first().unwrap();
         let networks = vec!["127.0.0.0/8".parse().unwrap()];
         let settings = Settings {

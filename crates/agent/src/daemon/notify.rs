@@ -2,13 +2,23 @@
 //! environment. Where nobody asked to be told, nobody is.
 
 use std::ffi::{OsStr, OsString};
-use std::io;
-use std::os::linux::net::SocketAddrExt as _;
+use std::io::{self, IoSlice};
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
-use std::os::unix::net::{SocketAddr, UnixDatagram};
+
+use rustix::net::{
+    AddressFamily, SendAncillaryBuffer, SendAncillaryMessage, SendFlags, SocketAddrUnix, SocketFlags, SocketType,
+    sendmsg_addr, socket_with,
+};
 
 /// The variable that names the socket.
 pub const VARIABLE: &str = "NOTIFY_SOCKET";
+
+/// What the sockets are called that it keeps.
+const KEPT: &str = "questions";
+/// The most that go along with one message: a limit of the kernel (unix(7)).
+const KEPT_AT_ONCE: usize = 253;
 
 /// Whoever started this process and wants to know how it is.
 #[derive(Clone, Debug, Default)]
@@ -38,8 +48,24 @@ impl Notifier {
     /// Says it. Nothing depends on whether anybody hears it.
     pub fn say(&self, state: State<'_>) {
         let Some(socket) = &self.socket else { return };
-        if let Err(error) = send(socket, &words(state)) {
+        if let Err(error) = send(socket, &words(state), &[]) {
             tracing::debug!(%error, socket = %socket.display(), "cannot tell systemd");
+        }
+    }
+
+    /// Hands sockets over, to be given to the next run of the unit instead of those that were handed over before. It
+    /// keeps them where the unit has `FileDescriptorStoreMax=`, until the unit is stopped for good.
+    pub fn keep(&self, sockets: Vec<OwnedFd>) {
+        let Some(socket) = &self.socket else { return };
+        let kept = send(socket, &format!("FDSTOREREMOVE=1\nFDNAME={KEPT}"), &[]).and_then(|()| {
+            // Errors of the network do not end them.
+            sockets.chunks(KEPT_AT_ONCE).try_for_each(|some| {
+                let borrowed: Vec<_> = some.iter().map(AsFd::as_fd).collect();
+                send(socket, &format!("FDSTORE=1\nFDNAME={KEPT}\nFDPOLL=0"), &borrowed)
+            })
+        });
+        if let Err(error) = kept {
+            tracing::debug!(%error, socket = %socket.display(), "systemd does not keep the sockets");
         }
     }
 }
@@ -54,19 +80,31 @@ fn words(state: State<'_>) -> String {
     }
 }
 
-fn send(socket: &OsStr, words: &str) -> io::Result<()> {
+fn send(socket: &OsStr, words: &str, along: &[BorrowedFd<'_>]) -> io::Result<()> {
     let address = match socket.as_bytes().strip_prefix(b"@") {
-        Some(name) => SocketAddr::from_abstract_name(name)?,
-        None => SocketAddr::from_pathname(socket)?,
+        Some(name) => SocketAddrUnix::new_abstract_name(name)?,
+        None => SocketAddrUnix::new(socket)?,
     };
-    let datagrams = UnixDatagram::unbound()?;
     // Where its queue is full, waiting would hold up the agent.
-    datagrams.set_nonblocking(true)?;
-    datagrams.send_to_addr(words.as_bytes(), &address).map(drop)
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    let datagrams = socket_with(AddressFamily::UNIX, SocketType::DGRAM, flags, None)?;
+    let rights = SendAncillaryMessage::ScmRights(along);
+    let mut space = vec![MaybeUninit::uninit(); rights.size()];
+    let mut control = SendAncillaryBuffer::new(&mut space);
+    if !along.is_empty() {
+        control.push(rights);
+    }
+    sendmsg_addr(datagrams, &address, &[IoSlice::new(words.as_bytes())], &mut control, SendFlags::empty())?;
+    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
+    use std::os::linux::net::SocketAddrExt as _;
+    use std::os::unix::net::{SocketAddr, UnixDatagram};
+
+    use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg};
+
     use super::*;
 
     fn heard(socket: &UnixDatagram) -> String {
@@ -94,6 +132,29 @@ mod tests {
             notifier.say(state);
             assert_eq!(heard(&socket), words);
         }
+    }
+
+    #[test]
+    fn sockets_are_handed_over_in_place_of_those_before() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("notify");
+        let socket = UnixDatagram::bind(&path).unwrap();
+        let kept = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+        let place = kept.local_addr().unwrap();
+        Notifier::new(Some(path.into())).keep(vec![kept.into()]);
+        assert_eq!(heard(&socket), "FDSTOREREMOVE=1\nFDNAME=questions");
+
+        let mut words = [0; 256];
+        let mut space = [MaybeUninit::uninit(); 256];
+        let mut control = RecvAncillaryBuffer::new(&mut space);
+        let received =
+            recvmsg(&socket, &mut [io::IoSliceMut::new(&mut words)], &mut control, RecvFlags::empty()).unwrap();
+        assert_eq!(&words[..received.bytes], b"FDSTORE=1\nFDNAME=questions\nFDPOLL=0");
+        let Some(RecvAncillaryMessage::ScmRights(handed)) = control.drain().next() else {
+            panic!("nothing went along")
+        };
+        let handed: Vec<std::net::UdpSocket> = handed.map(Into::into).collect();
+        assert_eq!(handed.iter().map(|socket| socket.local_addr().unwrap()).collect::<Vec<_>>(), [place]);
     }
 
     #[test]

@@ -31,15 +31,16 @@ use crate::dns::{self, Zone, ZoneError};
 use crate::door::Door;
 use crate::http;
 use crate::picture;
+use crate::sockets as kept;
 
 /// Questions of other hosts that wait for the catalogue.
 const ASKED_MAX: usize = 64;
 /// Connections at once, and those of them from one address.
 const EXCHANGES: (usize, usize) = (64, 4);
 const DNS_CONNECTIONS: (usize, usize) = (128, 16);
-const HTTP_CONNECTIONS: (usize, usize) = (512, 64);
-/// Those that may wait for a change by HTTP.
-const HTTP_WAITERS: (usize, usize) = (384, 48);
+const HTTP_CONNECTIONS: (usize, usize) = (1024, 256);
+/// Those that may wait for a change by HTTP. Clients of Consul wait once for each service.
+const HTTP_WAITERS: (usize, usize) = (768, 192);
 
 /// Why an agent did not start. Nothing of it is left behind.
 #[derive(Debug, Error)]
@@ -129,7 +130,13 @@ struct Sockets {
 }
 
 /// Starts the agent of a host. It has joined nobody yet, and answers nobody: [`Daemon::join`] does.
-pub async fn start<E: Engine>(settings: Settings, engine: E, pace: Pace) -> Result<Daemon, StartError> {
+/// At `kept` it takes the sockets for questions, an earlier run's where there are some.
+pub async fn start<E: Engine>(
+    settings: Settings,
+    engine: E,
+    pace: Pace,
+    kept: &mut kept::Sockets,
+) -> Result<Daemon, StartError> {
     let address = settings.address()?;
     let seeds = settings.seeds().await?;
     let zone = Zone::new(&format!("{}.internal", settings.stack), settings.host(), settings.networks.clone())?;
@@ -150,8 +157,8 @@ pub async fn start<E: Engine>(settings: Settings, engine: E, pace: Pace) -> Resu
     let sockets = Sockets {
         exchange: listen("other hosts", SocketAddr::new(address, settings.exchange_port)).await?,
         rpc: listen("clients of the ring", SocketAddr::new(local, settings.rpc_port)).await?,
-        dns: dns::Server::bind(&both(settings.dns_port)).await?,
-        http: http::Server::bind(&both(settings.http_port)).await?,
+        dns: dns::Server::bind(&both(settings.dns_port), kept)?,
+        http: http::Server::bind(&both(settings.http_port), kept)?,
     };
 
     let counts = Arc::<Counts>::default();

@@ -14,8 +14,6 @@ use std::time::Duration;
 
 use rand::SeedableRng;
 use rand::rngs::StdRng;
-use rustix::net::sockopt::set_socket_reuseport;
-use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, socket_with};
 use thiserror::Error;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
@@ -28,6 +26,7 @@ use super::zone::Zone;
 use crate::catalogue::View;
 use crate::counts::Counts;
 use crate::door::{Door, Seat};
+use crate::sockets::Sockets;
 
 /// How long a connection may wait between two questions, and for one to come or go whole.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -75,16 +74,14 @@ impl BindError {
 impl Server {
     /// Listens on all of these addresses, by UDP and TCP. They have to be single ones: a reply leaves from the address
     /// of its socket.
-    pub async fn bind(addresses: &[SocketAddr]) -> Result<Self, BindError> {
+    pub fn bind(addresses: &[SocketAddr], sockets: &mut Sockets) -> Result<Self, BindError> {
         let mut server = Self { datagrams: Vec::new(), connections: Vec::new() };
         let sockets_each = std::thread::available_parallelism().map_or(1, usize::from).min(MOST_SOCKETS);
         for &address in addresses {
             let failed = |source| BindError { address, source };
             // First, since it fails where another process listens already; the others share with whoever wants to.
-            server.connections.push(TcpListener::bind(address).await.map_err(failed)?);
-            for _ in 0..sockets_each {
-                server.datagrams.push(sharing(address).map_err(failed)?);
-            }
+            server.connections.push(sockets.listener(address).map_err(failed)?);
+            server.datagrams.extend(sockets.datagrams(address, sockets_each).map_err(failed)?);
         }
         Ok(server)
     }
@@ -133,16 +130,6 @@ impl Shared {
         code.map_or(&self.counts.dns.no_question, |code| self.counts.dns.answers(code)).one();
         code.is_some()
     }
-}
-
-/// A socket for datagrams that has its address together with others of the same user.
-fn sharing(address: SocketAddr) -> io::Result<UdpSocket> {
-    let family = if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
-    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
-    let socket = socket_with(family, SocketType::DGRAM, flags, None)?;
-    set_socket_reuseport(&socket, true)?;
-    bind(&socket, &address)?;
-    UdpSocket::from_std(socket.into())
 }
 
 async fn answer_datagrams(socket: UdpSocket, shared: Arc<Shared>, mut dice: StdRng) {

@@ -25,7 +25,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
-use super::blocking::{self, Indexed};
+use super::blocking::{self, Indexed, Numbering, WaitError};
 use super::changes::History;
 use super::consul::Consul;
 use super::own::Teller;
@@ -35,11 +35,15 @@ use crate::catalogue::{Name, View};
 use crate::counts::Counts;
 use crate::door::{Door, Seat};
 use crate::picture::Picture;
+use crate::sockets::Sockets;
 
 /// A pause after an error of a socket, such as too many open files, so that it does not become a busy loop.
 const PAUSE: Duration = Duration::from_millis(20);
 /// Something is said to listeners this often, so that whoever is gone is noticed.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
+
+/// How long who wants to wait and finds no place is kept from asking again.
+const WITHOUT_A_PLACE: Duration = Duration::from_secs(1);
 
 /// What the server is told.
 #[derive(Clone, Debug)]
@@ -89,12 +93,9 @@ impl BindError {
 
 impl Server {
     /// Listens on all of these addresses.
-    pub async fn bind(addresses: &[SocketAddr]) -> Result<Self, BindError> {
-        let mut listeners = Vec::new();
-        for &address in addresses {
-            listeners.push(TcpListener::bind(address).await.map_err(|source| BindError { address, source })?);
-        }
-        Ok(Self { listeners })
+    pub fn bind(addresses: &[SocketAddr], sockets: &mut Sockets) -> Result<Self, BindError> {
+        let listen = |&address| sockets.listener(address).map_err(|source| BindError { address, source });
+        Ok(Self { listeners: addresses.iter().map(listen).collect::<Result<_, _>>()? })
     }
 
     /// Where it listens.
@@ -108,7 +109,8 @@ impl Server {
         let history = History::new(settings.run);
         tasks.spawn(Arc::clone(&history).record(views.clone(), settings.pictures.clone()));
         let door = Arc::clone(&settings.door);
-        let router = router(Arc::new(Shared { settings, views, history }));
+        let numbering = Numbering::new(settings.run, rand::random());
+        let router = router(Arc::new(Shared { settings, views, history, numbering }));
         for listener in self.listeners {
             let guarded = Guarded { listener, door: Arc::clone(&door) };
             let service = router.clone().into_make_service_with_connect_info::<Peer>();
@@ -202,6 +204,7 @@ struct Shared {
     settings: Settings,
     views: watch::Receiver<Arc<View>>,
     history: Arc<History>,
+    numbering: Numbering,
 }
 
 impl Shared {
@@ -276,6 +279,7 @@ fn consul_routes() -> Router<Arc<Shared>> {
             "/v1/catalog/datacenters",
             get(async |State(shared): Answering| Json(json!([shared.settings.datacenter]))),
         )
+        .route("/v1/kv/{*key}", get(key_value))
         .route("/v1/catalog/nodes", blocking!(|consul, _, _| consul.nodes()))
         .route("/v1/catalog/services", blocking!(|consul, _, _| consul.services()))
         .route("/v1/catalog/service/{name}", blocking!(|consul, name, asked| consul.service(name, asked)))
@@ -368,31 +372,70 @@ async fn consul(
     if parameters.get("dc").is_some_and(|asked| !asked.is_empty() && asked != datacenter) {
         return (StatusCode::INTERNAL_SERVER_ERROR, "No path to datacenter").into_response();
     }
-    if parameters.get("filter").is_some_and(|filter| !filter.is_empty()) {
+    if let Some(unknown) = NARROWING.into_iter().find(|name| parameters.get(name).is_some_and(narrows)) {
         // To whoever wants only some of it, all of it would be a wrong answer.
-        return (StatusCode::BAD_REQUEST, "`filter` is not known here: ask by `tag`, `passing`, or choose among all")
-            .into_response();
+        let refusal = format!("`{unknown}` is not known here: ask by `tag`, `passing`, or choose among all");
+        return (StatusCode::BAD_REQUEST, refusal).into_response();
     }
-    let document = |view: &View| document(&Consul { datacenter, view }, name, parameters);
-    let answer = match blocking::wait(parameters) {
-        Err(error) => return (StatusCode::BAD_REQUEST, error.to_string()).into_response(),
-        Ok(None) => blocking::at_once(&shared.view(), document),
-        Ok(Some(wait)) => {
-            let Some(_seat) = shared.settings.waiters.enter(from) else { return too_many() };
-            blocking::changed(&mut shared.views.clone(), wait, document).await
-        }
+    // No node has anything that could be asked for by `node-meta`.
+    let nobody = parameters.get("node-meta").map(|_| View::default());
+    let document = |view: &View| {
+        let view = nobody.as_ref().unwrap_or(view);
+        document(&Consul { datacenter, view }, name, parameters)
     };
-    indexed(answer)
+    match answer(shared, from, parameters, document).await {
+        Ok(answer) => (index_headers(answer.index), Json(answer.document)).into_response(),
+        Err(error) => (StatusCode::BAD_REQUEST, error.to_string()).into_response(),
+    }
+}
+
+/// Parameters of Consul that ask for a part of everything, by what is not known here.
+const NARROWING: [&str; 5] = ["filter", "ns", "partition", "peer", "sg"];
+
+/// Everything is in Consul's namespace and partition of this name.
+fn narrows(value: &str) -> bool {
+    !value.is_empty() && value != "default"
+}
+
+/// Nothing is kept here by key, so there is no such key. To say so is better than to refuse: templates have defaults for it,
+/// and their clients wait for the key by its index.
+async fn key_value(
+    State(shared): Answering,
+    ConnectInfo(Peer(from)): ConnectInfo<Peer>,
+    Query(pairs): Asked,
+) -> Response {
+    match answer(&shared, from, &Parameters(pairs), |_| Value::Null).await {
+        Ok(answer) => (StatusCode::NOT_FOUND, index_headers(answer.index)).into_response(),
+        Err(error) => (StatusCode::BAD_REQUEST, error.to_string()).into_response(),
+    }
+}
+
+/// What there is to say, when the client is to have it. Who finds no place to wait gets it a moment later as it is, and
+/// asks again: a refusal would leave it with what it had before.
+async fn answer(
+    shared: &Shared,
+    from: IpAddr,
+    parameters: &Parameters,
+    document: impl Fn(&View) -> Value,
+) -> Result<Indexed, WaitError> {
+    let numbering = shared.numbering;
+    let Some(wait) = blocking::wait(parameters)? else {
+        return Ok(blocking::at_once(&shared.view(), numbering, document));
+    };
+    let Some(_seat) = shared.settings.waiters.enter(from) else {
+        sleep(WITHOUT_A_PLACE).await;
+        return Ok(blocking::at_once(&shared.view(), numbering, document));
+    };
+    Ok(blocking::changed(&mut shared.views.clone(), wait, numbering, document).await)
 }
 
 /// The headers that Consul's clients look at.
-fn indexed(answer: Indexed) -> Response {
-    let headers = [
-        (HeaderName::from_static("x-consul-index"), HeaderValue::from(answer.index)),
+fn index_headers(index: u64) -> [(HeaderName, HeaderValue); 3] {
+    [
+        (HeaderName::from_static("x-consul-index"), HeaderValue::from(index)),
         (HeaderName::from_static("x-consul-knownleader"), HeaderValue::from_static("true")),
         (HeaderName::from_static("x-consul-lastcontact"), HeaderValue::from_static("0")),
-    ];
-    (headers, Json(answer.document)).into_response()
+    ]
 }
 
 fn too_many() -> Response {

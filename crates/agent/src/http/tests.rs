@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
-use super::blocking::{Wait, WaitError, changed, wait};
+use super::blocking::{Numbering, Wait, WaitError, at_once, changed, wait};
 use super::changes::{Change, between};
 use super::consul::Consul;
 use super::own::Teller;
@@ -200,16 +200,16 @@ async fn a_query_is_held_back_until_its_own_answer_differs() {
     let (views, mut watched) = watch::channel(Arc::new(view(5, State::Passing, HostState::Alive)));
     let short = Wait { index: 5, at_most: Duration::from_millis(64) };
     let begun = Instant::now();
-    assert_eq!(changed(&mut watched, short, document).await.index, 5);
+    assert_eq!(changed(&mut watched, short, Numbering::default(), document).await.index, 5);
     assert!(begun.elapsed() >= short.at_most, "{:?}", begun.elapsed());
 
     // An hour, which this test does not last.
     let wait = Wait { index: 5, at_most: Duration::from_hours(1) };
     for index in [4, 6] {
-        changed(&mut watched, Wait { index, ..wait }, document).await;
+        changed(&mut watched, Wait { index, ..wait }, Numbering::default(), document).await;
     }
 
-    let waiting = tokio::spawn(async move { changed(&mut watched, wait, document).await });
+    let waiting = tokio::spawn(async move { changed(&mut watched, wait, Numbering::default(), document).await });
     tokio::task::yield_now().await;
     views.send_replace(Arc::new(view(6, State::Passing, HostState::Alive)));
     for _ in 0..10 {
@@ -220,4 +220,19 @@ async fn a_query_is_held_back_until_its_own_answer_differs() {
     let answer = waiting.await.unwrap();
     assert_eq!(answer.index, 7);
     assert_eq!(answer.document[1]["Checks"][1]["Status"], "critical");
+}
+
+#[test]
+fn no_index_is_of_two_runs_or_of_two_agents() {
+    let indices = |run, chance| {
+        let index = |number| {
+            let view = view(number, State::Passing, HostState::Alive);
+            at_once(&view, Numbering::new(run, chance), |_| Value::Null).index
+        };
+        index(1)..=index(500_000)
+    };
+    let run = 1_795_810_513;
+    assert!(indices(run, u64::MAX).end() < indices(run + 1, 0).start(), "a second later");
+    assert_ne!(indices(run, 7).start(), indices(run, 8).start(), "two agents, the same second, the same view");
+    assert!(*indices(u64::from(u32::MAX), u64::MAX).end() < 1 << 53, "numbers of JavaScript hold it");
 }

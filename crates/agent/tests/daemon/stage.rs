@@ -15,6 +15,7 @@ use pontoon_agent::daemon::{self, Announced, Daemon, Engine, Pace, RingPace, Run
 use pontoon_agent::health;
 use pontoon_agent::health::Outcome;
 use pontoon_agent::health::probe::{Inside, Look};
+use pontoon_agent::sockets::Sockets;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -209,7 +210,7 @@ impl Host {
     }
 
     pub(crate) async fn try_start(&self) -> Result<Daemon, StartError> {
-        daemon::start(self.settings(), self.engine.clone(), self.pace()).await
+        daemon::start(self.settings(), self.engine.clone(), self.pace(), &mut Sockets::default()).await
     }
 
     /// Its agent, once it has tried its seeds.

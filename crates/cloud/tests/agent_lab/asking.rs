@@ -15,6 +15,8 @@ use crate::lab::LIMIT;
 
 /// How long one answer may take.
 const ANSWER: Duration = Duration::from_secs(5);
+/// How long `dig` waits, where it is asked again.
+const DIG: Duration = Duration::from_secs(2);
 /// Between two looks at what is waited for.
 const PAUSE: Duration = Duration::from_millis(50);
 
@@ -83,23 +85,29 @@ impl Agent {
 
     /// What its DNS says, as `dig +short` prints it.
     pub(crate) async fn dig(&self, question: &[&str]) -> Result<Vec<String>, String> {
-        dig(self.address, 8600, question).await
+        self.dig_at(8600, question).await
     }
 
     /// What the dnsmasq on its host says.
     pub(crate) async fn dig_through_dnsmasq(&self, question: &[&str]) -> Result<Vec<String>, String> {
-        dig(self.address, 53, question).await
+        self.dig_at(53, question).await
     }
 
     /// What the server at this port of its host says.
     pub(crate) async fn dig_at(&self, port: u16, question: &[&str]) -> Result<Vec<String>, String> {
-        dig(self.address, port, question).await
+        dig(self.address, port, DIG, question).await
+    }
+
+    /// What the server at this port of its host says to a question that is sent once, and waits as long as it takes.
+    pub(crate) async fn dig_once(&self, port: u16, question: &[&str]) -> Result<Vec<String>, String> {
+        dig(self.address, port, LIMIT, question).await
     }
 }
 
-async fn dig(server: Ipv4Addr, port: u16, question: &[&str]) -> Result<Vec<String>, String> {
+async fn dig(server: Ipv4Addr, port: u16, time: Duration, question: &[&str]) -> Result<Vec<String>, String> {
     let mut dig = Command::new("dig");
-    dig.arg(format!("@{server}")).args(["-p", &port.to_string(), "+short", "+time=2", "+tries=1"]).args(question);
+    let time = format!("+time={}", time.as_secs());
+    dig.arg(format!("@{server}")).args(["-p", &port.to_string(), "+short", &time, "+tries=1"]).args(question);
     let output = dig.stdin(Stdio::null()).kill_on_drop(true).output().await.map_err(|error| format!("dig: {error}"))?;
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     // It says so on its standard output where nobody answers.

@@ -176,3 +176,37 @@ fn an_agent_is_upgraded_by_the_next_plan_while_everything_stays_in_the_answers()
         town.stack.up().await;
     });
 }
+
+/// Whoever asks for a name asks again after five seconds, so a question that is lost is a page that hangs.
+#[test]
+fn a_question_that_comes_while_an_agent_restarts_waits_for_its_answer() {
+    in_town(async |town| {
+        let asked = town.agent("lxd1");
+        let name = format!("web.service.{STACK}.internal");
+        let wanted = vec![address_of("web").to_string()];
+        // dnsmasq may remember for a while that somebody was not there.
+        until("the name", async || {
+            let found = asked.dig_through_dnsmasq(&[&name]).await?;
+            if found == wanted { Ok(()) } else { Err(format!("{found:?}")) }
+        })
+        .await;
+        let restarts = tokio::task::spawn_blocking(|| {
+            machine("run", "lxd1", &["systemctl", "restart", "pontoon-agent"]);
+            machine("run", "lxd1", &["systemctl", "kill", "--signal=SIGKILL", "pontoon-agent"]);
+            // Which ends when the next one is ready.
+            machine("run", "lxd1", &["systemctl", "restart", "pontoon-agent"]);
+        });
+        // At any moment one question is on its way, to either server.
+        let ask = async |port| {
+            let mut answers = 0;
+            while !restarts.is_finished() {
+                assert_eq!(asked.dig_once(port, &[&name]).await.as_ref(), Ok(&wanted), "after {answers} answers");
+                answers += 1;
+            }
+            answers
+        };
+        let (agent, dnsmasq) = tokio::join!(ask(8600), ask(53));
+        restarts.await.unwrap();
+        assert!(agent > 3 && dnsmasq > 3, "{agent} and {dnsmasq} questions show nothing");
+    });
+}

@@ -70,7 +70,6 @@ const POOL: &[&str] = &[
     "created_at",
     "crl_container_ref",
     "description",
-    "healthmonitor_id",
     "id",
     "lb_algorithm",
     "listeners",
@@ -90,6 +89,8 @@ const POOL: &[&str] = &[
     "tls_versions",
     "updated_at",
 ];
+/// What a pool shows as well when it has a monitor.
+const MONITORED: &str = "healthmonitor_id";
 const MEMBER: &[&str] = &[
     "address",
     "admin_state_up",
@@ -275,7 +276,6 @@ async fn pools_and_members(cloud: &Tenancy, api: &Api<'_>, ground: &Ground<'_>, 
         ("provisioning_status", json!("PENDING_CREATE")),
         ("operating_status", json!("OFFLINE")),
         ("session_persistence", Value::Null),
-        ("healthmonitor_id", Value::Null),
         ("members", json!([])),
         ("listeners", json!([{ "id": listener[0] }])),
         ("loadbalancers", json!([{ "id": balancer }])),
@@ -287,6 +287,9 @@ async fn pools_and_members(cloud: &Tenancy, api: &Api<'_>, ground: &Ground<'_>, 
     }
     settled(cloud, balancer).await;
     let pool = text(&made, "id").to_owned();
+    let tree = api.get(&format!("lbaas/loadbalancers/{balancer}/status")).await.done(200);
+    let unwatched = &tree["statuses"]["loadbalancer"]["pools"][0];
+    fields(unwatched, &["id", "members", "name", "operating_status", "provisioning_status"]);
     let second = api.post("lbaas/pools", json!({ "pool": wanted })).await;
     second.octavia_fault(409, "This listener already has a default pool");
 
@@ -380,6 +383,9 @@ async fn monitors(cloud: &Tenancy, api: &Api<'_>, balancer: &str, pool: &str) {
         assert_eq!(made[key], value, "{key}");
     }
     settled(cloud, balancer).await;
+    let watched = api.get(&format!("lbaas/pools/{pool}")).await.done(200)["pool"].clone();
+    fields(&watched, &[POOL, &[MONITORED]].concat());
+    assert_eq!(watched[MONITORED], made["id"]);
     let second = api.post("lbaas/healthmonitors", json!({ "healthmonitor": wanted })).await;
     second.octavia_fault(409, "This pool already has a health monitor");
     // Nobody answers at the members' addresses.
@@ -444,13 +450,23 @@ async fn a_whole_tree_is_made_in_one_request_or_nothing_of_it() {
         fields(&made, BALANCER);
         let listener = &made["listeners"][0];
         assert_eq!((&listener["name"], &listener["provisioning_status"]), (&json!("web"), &json!("PENDING_CREATE")));
+        // Inside of the tree nothing names what it is part of, and a pool does not show its monitor.
+        let inside = |all: &[&'static str]| -> Vec<&str> {
+            all.iter().copied().filter(|field| *field != "loadbalancers").collect()
+        };
+        fields(listener, &inside(LISTENER));
         let pool = &made["pools"][0];
+        fields(pool, &inside(POOL));
+        fields(&pool["members"][0], MEMBER);
         assert_eq!((&pool["name"], ids(&pool["members"]).len()), (&json!("p"), 1));
-        assert_eq!(pool["healthmonitor"]["type"], "HTTP");
         assert_eq!(pool["members"][0]["address"], "10.77.0.10");
         let balancer = text(&made, "id");
         let tree = api.get(&format!("lbaas/loadbalancers/{balancer}/status")).await.done(200);
-        assert_eq!(tree["statuses"]["loadbalancer"]["listeners"][0]["pools"][0]["members"][0]["address"], "10.77.0.10");
+        let seen = &tree["statuses"]["loadbalancer"]["listeners"][0]["pools"][0];
+        assert_eq!(
+            (&seen["members"][0]["address"], &seen["health_monitor"]["type"]),
+            (&json!("10.77.0.10"), &json!("HTTP"))
+        );
         settled(cloud, balancer).await;
         // With children or without, it goes as a whole.
         api.delete(&format!("lbaas/loadbalancers/{balancer}?cascade=true")).await.done(204);

@@ -134,6 +134,8 @@ ExecStartPre=-+/usr/sbin/nft '{question_rules}'
 ExecStopPost=-+/usr/sbin/nft delete table {QUESTIONS_TABLE}
 ExecStart={AGENT_PROGRAM} agent run --config {AGENT_SETTINGS}
 ExecReload=/bin/kill -HUP $MAINPID
+# Meanwhile its sockets stay, so that whoever asks waits for the next one.
+FileDescriptorStoreMax=32
 # One that is only restarted does not say that it leaves: it is back before anybody minds.
 RestartKillSignal=SIGQUIT
 User={AGENT_USER}

@@ -97,13 +97,16 @@ pub fn show(kind: View, world: &World, id: &str) -> Value {
                 .filter(|listener| listener.default_pool_id.as_deref() == Some(id))
                 .map(|listener| reference(&listener.meta.id))
                 .collect();
-            extend(
+            let view = extend(
                 object(pool, &["loadbalancer_id", "stuck"]),
                 json!({ "operating_status": world.pool_operating(pool), "loadbalancers": [reference(&pool.loadbalancer_id)], "listeners": listeners,
-                        "members": members, "healthmonitor_id": world.monitor_of(id).map(|monitor| monitor.meta.id.clone()), "tls_enabled": false,
+                        "members": members, "tls_enabled": false,
                         "tls_container_ref": null, "ca_tls_container_ref": null, "crl_container_ref": null, "tls_ciphers": null, "tls_versions": null,
                         "alpn_protocols": null }),
-            )
+            );
+            // What it does not have is not null, but not there.
+            let Some(monitor) = world.monitor_of(id) else { return view };
+            extend(view, json!({ "healthmonitor_id": monitor.meta.id }))
         }),
         View::Member => world
             .members
@@ -137,21 +140,23 @@ pub fn providers(world: &World) -> Vec<Value> {
 
 /// A balancer with its whole tree, as the reply to a graph shows it.
 pub fn graph(world: &World, id: &str) -> Value {
+    // In a tree, nothing names what it is part of, and pools do not show their monitors.
+    let below = |what: View, id: &str| {
+        let mut view = show(what, world, id);
+        ["loadbalancers", "healthmonitor_id"].into_iter().for_each(|above| without(&mut view, above));
+        view
+    };
     let pool_view = |pool: &str| {
         let members: Vec<Value> =
             world.members_of(pool).map(|member| show(View::Member, world, &member.meta.id)).collect();
-        let monitor = world.monitor_of(pool).map(|monitor| show(View::HealthMonitor, world, &monitor.meta.id));
-        extend(show(View::Pool, world, pool), json!({ "members": members, "healthmonitor": monitor }))
+        extend(below(View::Pool, pool), json!({ "members": members }))
     };
     let pools: Vec<Value> = world.pools_of(id).map(|pool| pool_view(&pool.meta.id)).collect();
     let listeners: Vec<Value> = world
         .listeners
         .values()
         .filter(|listener| listener.loadbalancer_id == id)
-        .map(|listener| {
-            let pool = listener.default_pool_id.as_deref().map(pool_view);
-            extend(show(View::Listener, world, &listener.meta.id), json!({ "default_pool": pool }))
-        })
+        .map(|listener| below(View::Listener, &listener.meta.id))
         .collect();
     extend(show(View::LoadBalancer, world, id), json!({ "listeners": listeners, "pools": pools }))
 }
@@ -166,13 +171,10 @@ pub fn statuses(world: &World, id: &str) -> Value {
                 extend(view, json!({ "address": member.address, "protocol_port": member.protocol_port }))
             })
             .collect();
-        let monitor = world.monitor_of(pool).map(|monitor| {
-            extend(short(&show(View::HealthMonitor, world, &monitor.meta.id)), json!({ "type": monitor.kind }))
-        });
-        extend(
-            short(&show(View::Pool, world, pool)),
-            json!({ "members": members, "health_monitor": monitor.unwrap_or_else(|| json!({})) }),
-        )
+        let view = extend(short(&show(View::Pool, world, pool)), json!({ "members": members }));
+        let Some(monitor) = world.monitor_of(pool) else { return view };
+        let status = short(&show(View::HealthMonitor, world, &monitor.meta.id));
+        extend(view, json!({ "health_monitor": extend(status, json!({ "type": monitor.kind })) }))
     };
     let listeners: Vec<Value> = world
         .listeners

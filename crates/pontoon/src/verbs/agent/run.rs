@@ -5,6 +5,7 @@ use std::time::Duration;
 use pontoon_agent::catalogue::{HostState, Instance, View};
 use pontoon_agent::daemon::notify::{Notifier, State, VARIABLE};
 use pontoon_agent::daemon::{self, Daemon, Pace, Settings};
+use pontoon_agent::sockets::Sockets;
 use pontoon_ring::driver::End;
 use serde_json::json;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -35,6 +36,7 @@ enum Told {
 }
 
 pub(super) async fn run(arguments: &Run, output: &Output) -> Result<Exit, Failure> {
+    let mut sockets = Sockets::handed_over();
     // Listened for from before it can be found, so that it never dies of one.
     let mut signals = Signals::new().map_err(|error| Failure::new("cannot listen for signals").caused_by(&error))?;
     let notifier = Notifier::new(std::env::var_os(VARIABLE));
@@ -43,12 +45,13 @@ pub(super) async fn run(arguments: &Run, output: &Output) -> Result<Exit, Failur
         .map_err(|error| Failure::of(&error).hint(error.hint()).exit(Exit::File))?;
     let engine = Lxd::new(settings.stack.clone(), settings.engine_sockets.clone());
     let host = settings.host.clone();
-    let starting = daemon::start(settings, engine, Pace::default());
+    let starting = daemon::start(settings, engine, Pace::default(), &mut sockets);
     let mut daemon = tokio::select! {
         started = starting => started.map_err(|error| Failure::of(&error).hint(error.hint()))?,
         // Nobody knows it yet, so nobody has to be told.
         () = signals.end() => return Ok(ended("stopped", output)),
     };
+    notifier.keep(sockets.to_keep());
     let joined = tokio::select! {
         reached = daemon.join() => Some(reached),
         () = signals.end() => None,

@@ -1,6 +1,7 @@
 //! Nova's servers: lists, creation, deletion, tags, metadata and actions.
 
 use super::nova_schema::{check_server, check_tags};
+use super::view::without;
 use super::{Call, Reply, no_such_resource};
 use crate::config::Console;
 use crate::text::percent_encoded;
@@ -337,6 +338,11 @@ fn view(world: &World, server: &Server, call: &Call, minor: u32) -> Value {
         "security_groups": groups(world, server),
         "os-extended-volumes:volumes_attached": [],
     });
+    if server.status == ServerStatus::Build {
+        // Nova reads both off its ports, and they are not the server's yet.
+        view["addresses"] = json!({});
+        without(&mut view, "security_groups");
+    }
     for (since, key, value) in [
         (9, "locked", json!(false)),
         (19, "description", json!(Some(&server.meta.description).filter(|text| !text.is_empty()))),

@@ -28,7 +28,7 @@ struct Running {
 }
 
 /// `networks` are those that are answered.
-async fn start(networks: &[&str]) -> Running {
+fn start(networks: &[&str]) -> Running {
     let [high, low] = u16::try_from(std::process::id() % 60_000).unwrap().to_be_bytes();
     let address = SocketAddr::from(([127, 53, high, low.max(1)], PORT));
     let server = Server::bind(&[address], &mut Sockets::default()).expect("the server listens");
@@ -85,7 +85,7 @@ fn has(printed: &str, parts: &[&str]) {
 
 #[tokio::test]
 async fn dig_finds_services_targets_and_names_of_addresses() {
-    let running = start(&["127.0.0.0/8"]).await;
+    let running = start(&["127.0.0.0/8"]);
     let Some(found) = dig(running.address, &["hugo.service.demo.internal", "A"]).await else { return };
     has(&found, &["status: NOERROR", "flags: qr aa rd;", "ANSWER: 8,", "EDNS: version: 0", "udp: 1232"]);
     let found = dig(running.address, &["_hugo._tcp.demo.internal", "SRV"]).await.unwrap();
@@ -98,7 +98,7 @@ async fn dig_finds_services_targets_and_names_of_addresses() {
 
 #[tokio::test]
 async fn dig_is_told_what_there_is_not_and_what_is_not_ours() {
-    let running = start(&["127.0.0.0/8"]).await;
+    let running = start(&["127.0.0.0/8"]);
     let Some(found) = dig(running.address, &["nobody.service.demo.internal"]).await else { return };
     has(&found, &["status: NXDOMAIN", "SOA\tlxd0.host.demo.internal. hostmaster.demo.internal. 1 "]);
     let found = dig(running.address, &["hugo.service.demo.internal", "AAAA"]).await.unwrap();
@@ -113,7 +113,7 @@ async fn dig_is_told_what_there_is_not_and_what_is_not_ours() {
 
 #[tokio::test]
 async fn dig_asks_again_by_tcp_for_what_does_not_fit() {
-    let running = start(&["127.0.0.0/8"]).await;
+    let running = start(&["127.0.0.0/8"]);
     let Some(cut) = dig(running.address, &["hugo.service.demo.internal", "TXT", "+ignore"]).await else { return };
     has(&cut, &["flags: qr aa tc rd;", "ANSWER: 0,"]);
     let whole = dig(running.address, &["hugo.service.demo.internal", "TXT"]).await.unwrap();
@@ -124,7 +124,7 @@ async fn dig_asks_again_by_tcp_for_what_does_not_fit() {
 
 #[tokio::test]
 async fn a_new_view_is_answered_from_at_once() {
-    let running = start(&["127.0.0.0/8"]).await;
+    let running = start(&["127.0.0.0/8"]);
     let Some(before) = dig(running.address, &["hugo-0.container.demo.internal", "+short"]).await else { return };
     assert_eq!(before, "10.0.0.10\n");
     running.views.send_replace(Arc::new(view(2, State::Critical)));
@@ -145,7 +145,7 @@ fn question() -> Vec<u8> {
 
 #[tokio::test]
 async fn who_is_outside_the_networks_hears_nothing() {
-    let running = start(&["127.99.0.0/16"]).await;
+    let running = start(&["127.99.0.0/16"]);
     let socket = |from: [u8; 4]| async move { UdpSocket::bind(SocketAddr::from((from, 0))).await.unwrap() };
     let (stranger, friend) = (socket([127, 98, 0, 1]).await, socket([127, 99, 0, 1]).await);
     stranger.send_to(&question(), running.address).await.unwrap();
@@ -166,14 +166,14 @@ async fn who_is_outside_the_networks_hears_nothing() {
 
 #[tokio::test]
 async fn a_second_agent_is_told_that_the_address_is_taken() {
-    let running = start(&["127.0.0.0/8"]).await;
+    let running = start(&["127.0.0.0/8"]);
     let error = Server::bind(&[running.address], &mut Sockets::default()).expect_err("taken");
     assert!(error.hint().is_some_and(|hint| hint.contains("5300")), "{:?}", error.hint());
 }
 
 #[tokio::test]
 async fn one_address_cannot_keep_others_from_connecting() {
-    let running = start(&["127.0.0.0/8"]).await;
+    let running = start(&["127.0.0.0/8"]);
     let connect = |from: [u8; 4]| async move {
         let socket = tokio::net::TcpSocket::new_v4().unwrap();
         socket.bind(SocketAddr::from((from, 0))).unwrap();

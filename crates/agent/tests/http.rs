@@ -28,7 +28,7 @@ struct Running {
     pictures: watch::Sender<Arc<Picture>>,
 }
 
-async fn start() -> Running {
+fn start() -> Running {
     let server = Server::bind(&["127.0.0.1:0".parse().unwrap()], &mut Sockets::default()).unwrap();
     let address = *server.addresses().first().unwrap();
     let networks = vec!["127.0.0.0/16".parse().unwrap()];
@@ -92,7 +92,7 @@ async fn get(address: SocketAddr, path: &str) -> (String, Value) {
 
 #[tokio::test]
 async fn a_page_of_somebody_elses_that_has_its_name_lead_here_reads_nothing() {
-    let running = start().await;
+    let running = start();
     for (host, status) in [("evil.example", "421"), ("127.0.0.1:8500", "200"), ("lxd0.host.demo.internal", "200")] {
         let mut stream = TcpStream::connect(running.address).await.unwrap();
         let request = format!("GET /v1/catalogue HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
@@ -105,7 +105,7 @@ async fn a_page_of_somebody_elses_that_has_its_name_lead_here_reads_nothing() {
 
 #[tokio::test]
 async fn every_path_is_answered_and_none_can_be_written() {
-    let running = start().await;
+    let running = start();
     for path in [
         "/",
         "/page/page.js",
@@ -157,7 +157,7 @@ async fn every_path_is_answered_and_none_can_be_written() {
 
 #[tokio::test]
 async fn a_blocking_query_wakes_on_a_new_view() {
-    let running = start().await;
+    let running = start();
     let (head, before) = get(running.address, "/v1/health/service/hugo").await;
     assert!(head.contains("x-consul-knownleader: true"), "{head}");
     let first = index(&head);
@@ -181,7 +181,7 @@ fn index(head: &str) -> u64 {
 /// It would go on with what it had from there, for as long as it waits.
 #[tokio::test]
 async fn who_was_answered_by_another_agent_or_an_earlier_run_is_answered_at_once() {
-    let (before, now) = (start().await, start().await);
+    let (before, now) = (start(), start());
     let (head, _) = get(before.address, "/v1/catalog/services").await;
     let (head, services) = get(now.address, &format!("/v1/catalog/services?index={}&wait=10m", index(&head))).await;
     assert!(head.starts_with("http/1.1 200"), "{head}");
@@ -190,7 +190,7 @@ async fn who_was_answered_by_another_agent_or_an_earlier_run_is_answered_at_once
 
 #[tokio::test]
 async fn nothing_has_meta_of_nodes_or_keys_and_who_waits_for_them_waits() {
-    let running = start().await;
+    let running = start();
     for path in ["/v1/catalog/services?node-meta=rack:a", "/v1/health/service/hugo?node-meta=rack:a"] {
         let (head, document) = get(running.address, path).await;
         assert!(head.starts_with("http/1.1 200") && document.to_string().len() == 2, "{path}: {head} {document}");
@@ -213,7 +213,7 @@ async fn waits(running: &Running, expected: usize) {
 
 #[tokio::test]
 async fn one_address_cannot_take_all_places_to_wait_and_is_still_answered() {
-    let running = start().await;
+    let running = start();
     let (head, _) = get(running.address, "/v1/catalog/services").await;
     let blocking = format!("/v1/catalog/services?index={}", index(&head));
     let mut held = Vec::new();
@@ -247,7 +247,7 @@ async fn event(lines: &mut tokio::io::Lines<BufReader<TcpStream>>) -> (String, S
 
 #[tokio::test]
 async fn the_stream_has_one_event_a_change_and_can_be_resumed() {
-    let running = start().await;
+    let running = start();
     let mut lines = BufReader::new(send(running.address, "GET", "/v1/changes", "").await).lines();
     let (begin, kind, _) = event(&mut lines).await;
     assert_eq!((begin.as_str(), kind.as_str()), ("77-0", "at"));
@@ -278,7 +278,7 @@ async fn the_stream_has_one_event_a_change_and_can_be_resumed() {
 
 #[tokio::test]
 async fn who_comes_late_gets_the_last_changes_with_their_times_and_hears_of_another_picture() {
-    let running = start().await;
+    let running = start();
     let mut first = BufReader::new(send(running.address, "GET", "/v1/changes", "").await).lines();
     event(&mut first).await;
     for (index, state) in [(6, State::Critical), (7, State::Passing), (8, State::Warning)] {
@@ -309,7 +309,7 @@ async fn who_comes_late_gets_the_last_changes_with_their_times_and_hears_of_anot
 
 #[tokio::test]
 async fn the_catalogue_is_sent_once_for_each_view() {
-    let running = start().await;
+    let running = start();
     let (head, body) = get(running.address, "/v1/catalogue").await;
     assert_eq!((&body["stack"], &body["here"]), (&Value::from("demo"), &Value::from("lxd0")));
     let tag = head.lines().find_map(|line| line.strip_prefix("etag: ")).unwrap().to_uppercase();
@@ -324,7 +324,7 @@ async fn the_catalogue_is_sent_once_for_each_view() {
 
 #[tokio::test]
 async fn who_is_outside_the_networks_is_hung_up_on() {
-    let running = start().await;
+    let running = start();
     let socket = TcpSocket::new_v4().unwrap();
     socket.bind("127.77.0.1:0".parse().unwrap()).unwrap();
     let mut stream = socket.connect(running.address).await.unwrap();
@@ -363,7 +363,7 @@ async fn python_consul(script: String) -> Option<String> {
 
 #[tokio::test]
 async fn python_consul_finds_services_and_waits_for_changes() {
-    let running = start().await;
+    let running = start();
     let script = format!(
         "import consul\n\
          c = consul.Consul(host='127.0.0.1', port={})\n\

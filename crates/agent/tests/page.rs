@@ -48,7 +48,7 @@ impl Running {
     }
 
     /// Another run of the agent, to which new connections lead.
-    async fn start(&mut self, run: u64) {
+    fn start(&mut self, run: u64) {
         let server = Server::bind(&["127.0.0.1:0".parse().unwrap()], &mut Sockets::default()).unwrap();
         let address = *server.addresses().first().unwrap();
         let networks = vec!["127.0.0.0/8".parse().unwrap()];
@@ -77,7 +77,7 @@ async fn serve(mut stack: Stack, listeners: usize) -> Running {
     let (way, led) = watch::channel(None);
     tokio::spawn(lead(listener, led));
     let mut running = Running { address, stack, views, pictures, way, listeners };
-    running.start(77).await;
+    running.start(77);
     running
 }
 
@@ -227,7 +227,7 @@ async fn an_agent_that_was_started_anew_is_said_and_the_page_goes_on_with_it() {
     running.cut();
     page.until("!document.querySelector('#banner').hidden").await;
     running.change(|stack| stack.say("mail-0", State::Warning, "queue of 900"));
-    running.start(78).await;
+    running.start(78);
     page.until("document.querySelector('#changes').innerText.includes('The agent was started anew')").await;
     page.until("document.querySelector('#attention').innerText.includes('queue of 900')").await;
     running.change(|stack| stack.say("mail-0", State::Passing, ""));

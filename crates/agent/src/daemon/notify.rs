@@ -55,7 +55,7 @@ impl Notifier {
 
     /// Hands sockets over, to be given to the next run of the unit instead of those that were handed over before. It
     /// keeps them where the unit has `FileDescriptorStoreMax=`, until the unit is stopped for good.
-    pub fn keep(&self, sockets: Vec<OwnedFd>) {
+    pub fn keep(&self, sockets: &[OwnedFd]) {
         let Some(socket) = &self.socket else { return };
         let kept = send(socket, &format!("FDSTOREREMOVE=1\nFDNAME={KEPT}"), &[]).and_then(|()| {
             // Errors of the network do not end them.
@@ -141,7 +141,7 @@ mod tests {
         let socket = UnixDatagram::bind(&path).unwrap();
         let kept = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
         let place = kept.local_addr().unwrap();
-        Notifier::new(Some(path.into())).keep(vec![kept.into()]);
+        Notifier::new(Some(path.into())).keep(&[kept.into()]);
         assert_eq!(heard(&socket), "FDSTOREREMOVE=1\nFDNAME=questions");
 
         let mut words = [0; 256];

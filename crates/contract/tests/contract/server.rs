@@ -62,9 +62,6 @@ async fn a_server_from_its_request_to_its_end() {
         let path = format!("servers/{id}");
         assert!(location.is_some_and(|location| location.ends_with(&format!("/{path}"))));
 
-        // While it is built, its port is taken.
-        let taken = compute.post("servers", request).await;
-        let still = format!("Port {} is still in use.", text(&port, "id"));
         let building = compute.get(&path).await.done(200)["server"].clone();
         // Groups are those of its ports, which become its own while it is built.
         let unbound = building["status"] == "BUILD" && building.get("security_groups").is_none();
@@ -103,7 +100,9 @@ async fn a_server_from_its_request_to_its_end() {
             network.values().next().unwrap(),
             &json!([{ "version": 4, "addr": "10.77.0.40", "OS-EXT-IPS:type": "fixed", "OS-EXT-IPS-MAC:mac_addr": port["mac_address"] }])
         );
-        taken.nova_fault(409, "conflictingRequest", &still);
+        // A port is taken from when it is bound, which is not yet so when the request is answered.
+        let taken = compute.post("servers", request).await;
+        taken.nova_fault(409, "conflictingRequest", &format!("Port {} is still in use.", text(&port, "id")));
 
         // Its port is bound, and says no more of where than its owner may know.
         let bound = cloud.network().until(&port_path, |answer| answer.body["port"]["status"] == "ACTIVE").await["port"].clone();

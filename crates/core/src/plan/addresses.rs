@@ -129,11 +129,22 @@ fn refuse_other_holder(
     if gives_way(stack, ground, key, address, port.key.as_ref().or(*vip_of)) {
         return;
     }
-    build.blocked(
-        subject,
-        format!("{who} wants it, but {} holds it", describe(port)),
-        "choose another address in the file, or free this one; narrowing the subnet's DHCP pool (`network.dhcp_pool`) keeps Neutron from giving container addresses away",
-    );
+    build.blocked(subject, format!("{who} wants it, but {} holds it", describe(port)), way_out(port));
+}
+
+/// What can be done about a port that holds a wanted address.
+fn way_out(port: &Port) -> String {
+    match port.device_id.strip_prefix("lb-").filter(|_| port.device_owner == "Octavia") {
+        // Octavia has the port made before it looks at the rest of what it is asked for.
+        Some(balancer) => format!(
+            "choose another address in the file, or free this one: `openstack loadbalancer show {balancer}` says whose it is; where \
+             there is none, Octavia has refused it and left its port behind, and `openstack port delete {}` takes that away",
+            port.id
+        ),
+        None => "choose another address in the file, or free this one; narrowing the subnet's DHCP pool (`network.dhcp_pool`) \
+                 keeps Neutron from giving container addresses away"
+            .to_owned(),
+    }
 }
 
 /// Whether the holder of an address is the stack's own and lets go of it in this very plan.

@@ -140,16 +140,17 @@ pub fn providers(world: &World) -> Vec<Value> {
 
 /// A balancer with its whole tree, as the reply to a graph shows it.
 pub fn graph(world: &World, id: &str) -> Value {
-    // In a tree, nothing names what it is part of, and pools do not show their monitors.
+    // In a tree, nothing names what it is part of. That pools have monitors is not shown.
     let below = |what: View, id: &str| {
         let mut view = show(what, world, id);
-        ["loadbalancers", "healthmonitor_id"].into_iter().for_each(|above| without(&mut view, above));
+        without(&mut view, "loadbalancers");
+        without(&mut view, "healthmonitor_id");
         view
     };
     let pool_view = |pool: &str| {
         let members: Vec<Value> =
             world.members_of(pool).map(|member| show(View::Member, world, &member.meta.id)).collect();
-        extend(below(View::Pool, pool), json!({ "members": members }))
+        extend(below(View::Pool, pool), json!({ "members": members, "healthmonitor": null }))
     };
     let pools: Vec<Value> = world.pools_of(id).map(|pool| pool_view(&pool.meta.id)).collect();
     let listeners: Vec<Value> = world
@@ -185,8 +186,7 @@ pub fn statuses(world: &World, id: &str) -> Value {
             extend(short(&show(View::Listener, world, &listener.meta.id)), json!({ "pools": pools }))
         })
         .collect();
-    let pools: Vec<Value> = world.pools_of(id).map(|pool| pool_status(&pool.meta.id)).collect();
-    extend(short(&show(View::LoadBalancer, world, id)), json!({ "listeners": listeners, "pools": pools }))
+    extend(short(&show(View::LoadBalancer, world, id)), json!({ "listeners": listeners }))
 }
 
 fn short(view: &Value) -> Value {

@@ -149,3 +149,22 @@ fn a_dead_octavia_is_a_note_where_the_file_has_no_balancers_and_what_it_may_use_
     toy.cloud.capabilities.balancers_unseen = None;
     assert!(group(&Plan::up(&stack, &toy.look())));
 }
+
+#[test]
+fn who_meets_the_port_of_a_refused_balancer_is_told_how_it_goes_away() {
+    let mut cloud = tenancy();
+    cloud.ports.push(Port {
+        id: "forgotten".to_owned(),
+        name: "octavia-lb-5f1c".to_owned(),
+        device_owner: "Octavia".to_owned(),
+        device_id: "lb-5f1c".to_owned(),
+        addresses: vec![blog().balancers["web"].address.unwrap()],
+        ..Port::default()
+    });
+    let plan = Plan::up(&blog(), &cloud);
+    let [blocked] = &plan.blocked[..] else { panic!("{}", listed(&plan)) };
+    assert_eq!(blocked.subject, "address 192.168.0.200");
+    for command in ["openstack loadbalancer show 5f1c", "openstack port delete forgotten"] {
+        assert!(blocked.hint.contains(command), "{blocked:?}");
+    }
+}

@@ -51,7 +51,7 @@ pub(super) async fn run(arguments: &Run, output: &Output) -> Result<Exit, Failur
         // Nobody knows it yet, so nobody has to be told.
         () = signals.end() => return Ok(ended("stopped", output)),
     };
-    notifier.keep(sockets.to_keep());
+    notifier.keep(&sockets.to_keep());
     let joined = tokio::select! {
         reached = daemon.join() => Some(reached),
         () = signals.end() => None,

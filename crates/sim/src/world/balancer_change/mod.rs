@@ -30,13 +30,19 @@ impl World {
         fault: Option<&Effect>,
     ) -> Result<String, Refusal> {
         self.balancer_quota(&caller.project_id, "load_balancer")?;
+        let given = without_owner(given);
         let before = self.clone_balancer_state();
-        let made = self.make_load_balancer(caller, given, fault);
-        if made.is_err() {
-            // One bad part of a graph and nothing of it exists.
-            self.restore_balancer_state(before);
+        let id = self.make_load_balancer(caller, &given, fault).inspect_err(|_| self.restore_balancer_state(before))?;
+        let with_vip = self.clone_balancer_state();
+        if let Err(refusal) = self.add_graph(caller, &id, &given) {
+            // One bad part of a graph and nothing of it exists, but for the VIP's port, which Octavia has had made and forgets.
+            self.restore_balancer_state(with_vip);
+            self.loadbalancers.shift_remove(&id);
+            return Err(refusal);
         }
-        made
+        self.open_vip(&id);
+        self.settle_later(&id, self.settings.delays().balancer);
+        Ok(id)
     }
 
     fn make_load_balancer(
@@ -45,15 +51,14 @@ impl World {
         given: &Attributes,
         fault: Option<&Effect>,
     ) -> Result<String, Refusal> {
-        let given = without_owner(given);
-        let provider = self.provider(text(&given, "provider"))?;
+        let provider = self.provider(text(given, "provider"))?;
         let groups = given.get("vip_sg_ids").filter(|value| !value.is_null());
         if groups.is_some() && self.settings.octavia_minor < 29 {
             return Err(unknown_attribute("vip_sg_ids"));
         }
         let meta = Meta::new(&caller.project_id, self.now);
         let id = meta.id.clone();
-        let vip = self.choose_vip(caller, &given, &id)?;
+        let vip = self.choose_vip(caller, given, &id)?;
         let defaults = LoadBalancer {
             meta,
             provisioning_status: Provisioning::PendingCreate,
@@ -68,37 +73,39 @@ impl World {
             owns_vip_port: vip.own,
             graph_stuck: fault == Some(&Effect::GraphStuck),
         };
-        let plain = pick(&given, &[]);
+        let plain = pick(given, &[]);
         let mut balancer = overlay(&defaults, &plain, &COMMON)?;
         if let Some(groups) = groups {
             balancer.vip_sg_ids = self.vip_groups(caller, groups)?;
             ovn::check_vip_groups(&balancer.provider, &balancer.vip_sg_ids)?;
         }
-        let stuck = balancer.graph_stuck;
         self.loadbalancers.insert(id.clone(), balancer);
+        Ok(id)
+    }
+
+    /// The tree of a new balancer.
+    fn add_graph(&mut self, caller: &Caller, id: &str, given: &Attributes) -> Result<(), Refusal> {
         let mut names = BTreeMap::new();
-        for pool in objects(&given, "pools") {
-            self.add_pool_graph(caller, &id, &pool, &mut names)?;
+        for pool in objects(given, "pools") {
+            self.add_pool_graph(caller, id, &pool, &mut names)?;
         }
-        for listener in objects(&given, "listeners") {
+        for listener in objects(given, "listeners") {
             let mut listener = listener;
             if let Some(Value::Object(pool)) = listener.remove("default_pool") {
                 let known = text(&pool, "name").and_then(|name| names.get(name).cloned());
                 let pool_id = match known {
                     Some(pool_id) => pool_id,
-                    None => self.add_pool_graph(caller, &id, &pool, &mut names)?,
+                    None => self.add_pool_graph(caller, id, &pool, &mut names)?,
                 };
                 listener.insert("default_pool_id".to_owned(), pool_id.into());
             }
-            let listener = self.new_listener(caller, &id, &listener)?;
+            let listener = self.new_listener(caller, id, &listener)?;
             self.listeners.insert(listener.meta.id.clone(), listener);
         }
-        if stuck {
-            self.mark_stuck(&id);
+        if self.loadbalancers.get(id).is_some_and(|balancer| balancer.graph_stuck) {
+            self.mark_stuck(id);
         }
-        self.open_vip(&id);
-        self.settle_later(&id, self.settings.delays().balancer);
-        Ok(id)
+        Ok(())
     }
 
     /// Changes a balancer; it must be mutable.

@@ -118,8 +118,10 @@ impl Daemon {
         let reached = self.join_ring().await;
         // It has an end of its own.
         let _ = self.known.wait_for(|known| known.own).await;
-        // Those that do not answer yet may be restarted at the same moment.
-        let has_others = self.seeds.iter().any(|seed| seed.ip() != self.address);
+        // Those that do not answer yet may be restarted at the same moment. A host that was the first of its stack has no
+        // seed but itself, and finds the ring by those that it knew.
+        let has_others =
+            self.pictures.borrow().hosts.len() > 1 || self.seeds.iter().any(|seed| seed.ip() != self.address);
         if has_others && timeout(self.pace.gather, self.known.wait_for(|known| known.others)).await.is_err() {
             let awaited = self.known.borrow().awaited.join(", ");
             tracing::warn!(awaited, waited = ?self.pace.gather, "not all hosts have told what they have; it is answered without");

@@ -132,6 +132,23 @@ async fn hosts_that_all_come_back_at_once_answer_when_they_know_all_that_the_pic
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_first_host_of_a_stack_that_has_grown_waits_for_the_others_though_no_seed_names_them() {
+    let (mut hosts, mut agents) = started(2).await;
+    hosts[1].engine.run("web-0", web(200, &[]));
+    agents[0].until("it serves", |view| serving(view) == 1).await;
+    hosts[0].until_snapshot_names(1).await;
+    hosts[0].gather = PATIENCE;
+    let picture = json!({"hosts": {"lxd1": {}, "lxd2": {}}}).to_string();
+    std::fs::write(hosts[0].directory.path().join("stack.json"), picture).unwrap();
+    agents.remove(0).daemon.stop().await;
+    let mut daemon = hosts[0].try_start().await.unwrap();
+    let at = At(daemon.address());
+    let asked = tokio::spawn(async move { at.http("/v1/services/web").await });
+    daemon.join().await;
+    assert_eq!(asked.await.unwrap()["instances"][0]["container"], "web-0");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_restart_while_the_engine_is_slow_leaves_what_was_known_until_all_is_looked_at() {
     let (mut hosts, mut agents) = started_at(RingPace::Lan, 2).await;
     hosts[1].engine.looks(State::Passing);

@@ -58,9 +58,9 @@ impl Notifier {
     pub fn keep(&self, sockets: &[OwnedFd]) {
         let Some(socket) = &self.socket else { return };
         let kept = send(socket, &format!("FDSTOREREMOVE=1\nFDNAME={KEPT}"), &[]).and_then(|()| {
-            // Errors of the network do not end them.
             sockets.chunks(KEPT_AT_ONCE).try_for_each(|some| {
                 let borrowed: Vec<_> = some.iter().map(AsFd::as_fd).collect();
+                // Without FDPOLL=0 an error of the network would end one.
                 send(socket, &format!("FDSTORE=1\nFDNAME={KEPT}\nFDPOLL=0"), &borrowed)
             })
         });

@@ -41,7 +41,6 @@ use crate::sockets::Sockets;
 const PAUSE: Duration = Duration::from_millis(20);
 /// Something is said to listeners this often, so that whoever is gone is noticed.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
-
 /// How long who wants to wait and finds no place is kept from asking again.
 const WITHOUT_A_PLACE: Duration = Duration::from_secs(1);
 

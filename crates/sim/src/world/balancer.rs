@@ -313,12 +313,7 @@ impl World {
 
     /// Removes a balancer, its tree, its group and the port that Octavia made.
     pub(crate) fn drop_balancer(&mut self, id: &str) {
-        let Some(balancer) = self.loadbalancers.shift_remove(id) else { return };
-        let pools: Vec<String> = self.pools_of(id).map(|pool| pool.meta.id.clone()).collect();
-        for pool in pools {
-            self.drop_pool(&pool);
-        }
-        self.listeners.retain(|_, listener| listener.loadbalancer_id != id);
+        let Some(balancer) = self.drop_tree(id) else { return };
         if balancer.owns_vip_port {
             self.drop_port(&balancer.vip_port_id);
         } else if let Some(port) = self.ports.get_mut(&balancer.vip_port_id) {
@@ -332,6 +327,16 @@ impl World {
             }
             self.drop_group(&group);
         }
+    }
+
+    /// Removes a balancer and its tree, and answers what it was. What the VIP has is there still.
+    pub(crate) fn drop_tree(&mut self, id: &str) -> Option<LoadBalancer> {
+        let pools: Vec<String> = self.pools_of(id).map(|pool| pool.meta.id.clone()).collect();
+        for pool in pools {
+            self.drop_pool(&pool);
+        }
+        self.listeners.retain(|_, listener| listener.loadbalancer_id != id);
+        self.loadbalancers.shift_remove(id)
     }
 
     /// Removes a pool with its members and monitor.

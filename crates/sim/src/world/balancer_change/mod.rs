@@ -15,6 +15,7 @@ use crate::world::network::without_owner;
 use crate::world::{Attributes, Caller, Meta, Refusal, World, overlay, text};
 use serde_json::Value;
 use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
 
 const COMMON: [&str; 4] = ["name", "description", "tags", "admin_state_up"];
 /// Parts of requests that name or hold other objects and are read by hand.
@@ -31,13 +32,10 @@ impl World {
     ) -> Result<String, Refusal> {
         self.balancer_quota(&caller.project_id, "load_balancer")?;
         let given = without_owner(given);
-        let before = self.clone_balancer_state();
-        let id = self.make_load_balancer(caller, &given, fault).inspect_err(|_| self.restore_balancer_state(before))?;
-        let with_vip = self.clone_balancer_state();
+        let id = self.make_load_balancer(caller, &given, fault)?;
         if let Err(refusal) = self.add_graph(caller, &id, &given) {
             // One bad part of a graph and nothing of it exists, but for the VIP's port, which Octavia has had made and forgets.
-            self.restore_balancer_state(with_vip);
-            self.loadbalancers.shift_remove(&id);
+            self.drop_tree(&id);
             return Err(refusal);
         }
         self.open_vip(&id);
@@ -56,29 +54,34 @@ impl World {
         if groups.is_some() && self.settings.octavia_minor < 29 {
             return Err(unknown_attribute("vip_sg_ids"));
         }
-        let meta = Meta::new(&caller.project_id, self.now);
-        let id = meta.id.clone();
-        let vip = self.choose_vip(caller, given, &id)?;
+        let vip_sg_ids = groups.map_or(Ok(Vec::new()), |groups| self.vip_groups(caller, groups))?;
+        ovn::check_vip_groups(&provider, &vip_sg_ids)?;
         let defaults = LoadBalancer {
-            meta,
+            meta: Meta::new(&caller.project_id, self.now),
             provisioning_status: Provisioning::PendingCreate,
             admin_state_up: true,
+            vip_address: Ipv4Addr::UNSPECIFIED,
+            vip_port_id: String::new(),
+            vip_subnet_id: String::new(),
+            vip_network_id: String::new(),
+            provider,
+            vip_sg_ids,
+            service_group_id: None,
+            owns_vip_port: false,
+            graph_stuck: fault == Some(&Effect::GraphStuck),
+        };
+        let balancer = overlay(&defaults, &pick(given, &[]), &COMMON)?;
+        let id = balancer.meta.id.clone();
+        // Last, since it makes the port.
+        let vip = self.choose_vip(caller, given, &id)?;
+        let balancer = LoadBalancer {
             vip_address: vip.address,
             vip_port_id: vip.port_id,
             vip_subnet_id: vip.subnet_id,
             vip_network_id: vip.network_id,
-            provider,
-            vip_sg_ids: Vec::new(),
-            service_group_id: None,
             owns_vip_port: vip.own,
-            graph_stuck: fault == Some(&Effect::GraphStuck),
+            ..balancer
         };
-        let plain = pick(given, &[]);
-        let mut balancer = overlay(&defaults, &plain, &COMMON)?;
-        if let Some(groups) = groups {
-            balancer.vip_sg_ids = self.vip_groups(caller, groups)?;
-            ovn::check_vip_groups(&balancer.provider, &balancer.vip_sg_ids)?;
-        }
         self.loadbalancers.insert(id.clone(), balancer);
         Ok(id)
     }
@@ -198,16 +201,6 @@ impl World {
             .values_mut()
             .filter(|child| pools.contains(&child.pool_id))
             .for_each(|child| child.stuck = true);
-    }
-
-    fn clone_balancer_state(&self) -> Box<Self> {
-        Box::new(self.clone())
-    }
-
-    fn restore_balancer_state(&mut self, before: Box<Self>) {
-        let settings = std::mem::take(&mut self.settings);
-        *self = *before;
-        self.settings = settings;
     }
 }
 

@@ -24,6 +24,7 @@ use pontoon_agent::sockets::Sockets;
 use pontoon_agent::{dns, http};
 use pontoon_ring::time::Time;
 use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 
 use measured::{Process, Stack, thread_seconds};
 
@@ -98,6 +99,7 @@ async fn run() {
         pictures,
         counts: Arc::default(),
         other_doors: [].into(),
+        end: CancellationToken::new(),
     };
     tokio::spawn(http::Server::bind(&[address(8500)], &mut Sockets::default()).unwrap().run(settings, watched));
 

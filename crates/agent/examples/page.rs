@@ -21,6 +21,7 @@ use pontoon_agent::http::{Server, Settings};
 use pontoon_agent::sockets::Sockets;
 use stack::Stack;
 use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() {
@@ -46,6 +47,7 @@ async fn main() {
         pictures,
         counts: Arc::default(),
         other_doors: [].into(),
+        end: CancellationToken::new(),
     };
     let (views, watched) = watch::channel(stack.view());
     println!("http://127.0.0.1:{port}/ until Ctrl-C");

@@ -22,7 +22,7 @@
 //! containers are looked at, so that what the host says first is how they are; then it joins the ring, before it is missed,
 //! even if not all were looked at: until they are, nobody is told of them, and the others keep what they know. When the
 //! others have told what they have, it begins to answer. None of this is waited for without end. An end: it leaves the ring,
-//! which the others are told, and only then goes.
+//! which the others are told, answers once more whoever waits for a change by HTTP, and only then goes.
 //!
 //! Signals, and which engine it is, are the matter of whoever starts this.
 
@@ -44,6 +44,7 @@ use std::future::pending;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use pontoon_ring::driver::{End, Handle};
 use pontoon_ring::serf::Replay;
@@ -51,6 +52,7 @@ use pontoon_ring::swim::Persistence;
 use tokio::sync::watch as channel;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until, timeout};
+use tokio_util::sync::CancellationToken;
 
 use crate::announce;
 use crate::catalogue::View;
@@ -63,6 +65,9 @@ pub use epoch::EpochError;
 pub use pace::{Pace, RingPace};
 pub use settings::{DEFAULT_PATH, Settings, SettingsError};
 pub use start::{StartError, start};
+
+/// How long those may take to read who are answered at the end.
+const LAST_ANSWERS: Duration = Duration::from_secs(1);
 
 /// A running agent. When it is dropped, it ends as if it had been killed.
 #[derive(Debug)]
@@ -81,7 +86,10 @@ pub struct Daemon {
     known: channel::Receiver<Known>,
     /// Whether questions are answered.
     opened: channel::Sender<bool>,
-    /// All that runs; it ends with this.
+    /// What answers HTTP, and what ends it.
+    answering: JoinSet<()>,
+    end: CancellationToken,
+    /// All else that runs; it ends with this.
     tasks: JoinSet<()>,
 }
 
@@ -181,6 +189,11 @@ impl Daemon {
     }
 
     async fn end(&mut self) {
+        self.end.cancel();
+        let answered = async { while self.answering.join_next().await.is_some() {} };
+        if *self.opened.borrow() && timeout(LAST_ANSWERS, answered).await.is_err() {
+            tracing::debug!(waited = ?LAST_ANSWERS, "not all have read their last answer");
+        }
         self.tasks.shutdown().await;
         self.voices.save().await;
     }

@@ -18,6 +18,7 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::watch;
 use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
 
 /// Longer than anything takes on a machine that has much to do.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -43,6 +44,7 @@ fn start() -> Running {
         pictures: drawn,
         counts: Arc::default(),
         other_doors: [].into(),
+        end: CancellationToken::new(),
     };
     let (views, watched) = watch::channel(Arc::new(view(5, State::Passing)));
     tokio::spawn(server.run(settings, watched));

@@ -22,6 +22,7 @@ use stack::Stack;
 use tokio::io::copy_bidirectional;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 
 /// What somebody says who hopes that it becomes more than text.
 const HOSTILE: &str = "<img src=x onerror=\"document.title='hacked'\"><script>document.title='hacked'</script>";
@@ -62,6 +63,7 @@ impl Running {
             pictures: self.pictures.subscribe(),
             counts: Arc::default(),
             other_doors: [].into(),
+            end: CancellationToken::new(),
         };
         tokio::spawn(server.run(settings, self.views.subscribe()));
         self.way.send_replace(Some(address));

@@ -16,6 +16,7 @@ use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
+use tokio_util::sync::CancellationToken;
 
 use super::address::AddressError;
 use super::engine::Engine;
@@ -220,6 +221,7 @@ pub async fn start<E: Engine>(
     let dns = sockets.dns.run(zone, Arc::clone(&dns_door), views.clone(), Arc::clone(&counts), random());
     tasks.spawn(once_open(opened.subscribe(), dns));
     let http_addresses = sockets.http.addresses();
+    let end = CancellationToken::new();
     let http = http::Settings {
         datacenter: settings.stack.clone(),
         here: settings.host(),
@@ -230,8 +232,10 @@ pub async fn start<E: Engine>(
         pictures: pictures.subscribe(),
         counts,
         other_doors: [("exchange", exchange_door), ("dns", dns_door)].into(),
+        end: end.clone(),
     };
-    tasks.spawn(once_open(opened.subscribe(), sockets.http.run(http, views.clone())));
+    let mut answering = JoinSet::new();
+    answering.spawn(once_open(opened.subscribe(), sockets.http.run(http, views.clone())));
     let rpc = rpc::server::Config {
         member: ring.clone(),
         auth_key: None,
@@ -256,6 +260,8 @@ pub async fn start<E: Engine>(
         views,
         known,
         opened,
+        answering,
+        end,
         tasks,
     })
 }

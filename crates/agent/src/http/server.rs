@@ -17,6 +17,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::serve::{IncomingStream, Listener};
 use axum::{Json, Router};
+use futures_util::StreamExt as _;
 use serde_json::{Value, json};
 use thiserror::Error;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -24,6 +25,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
 
 use super::blocking::{self, Indexed, Numbering, WaitError};
 use super::changes::History;
@@ -65,6 +67,9 @@ pub struct Settings {
     pub counts: Arc<Counts>,
     /// Other doors of the agent's, by what is behind them, of which `/metrics` tells how many they refused.
     pub other_doors: BTreeMap<&'static str, Arc<Door>>,
+    /// Ends it. Nobody is let in from then on, whoever waits for a change is answered with what there is, and told that the
+    /// connection ends.
+    pub end: CancellationToken,
 }
 
 /// A socket that is bound, and not served yet.
@@ -102,20 +107,23 @@ impl Server {
         self.listeners.iter().filter_map(|listener| listener.local_addr().ok()).collect()
     }
 
-    /// Lets in and answers until the future is dropped; connections that are open then end by themselves.
+    /// Lets in and answers until it is to end and the last one is answered. Where the future is dropped before, connections
+    /// that are open then end by themselves.
     pub async fn run(self, settings: Settings, views: watch::Receiver<Arc<View>>) {
-        let mut tasks = JoinSet::new();
         let history = History::new(settings.run);
-        tasks.spawn(Arc::clone(&history).record(views.clone(), settings.pictures.clone()));
-        let door = Arc::clone(&settings.door);
+        let mut recording = JoinSet::new();
+        recording.spawn(Arc::clone(&history).record(views.clone(), settings.pictures.clone()));
+        let mut tasks = JoinSet::new();
+        let (door, end) = (Arc::clone(&settings.door), settings.end.clone());
         let numbering = Numbering::new(settings.run, rand::random());
         let router = router(Arc::new(Shared { settings, views, history, numbering }));
         for listener in self.listeners {
             let guarded = Guarded { listener, door: Arc::clone(&door) };
             let service = router.clone().into_make_service_with_connect_info::<Peer>();
+            let end = end.clone();
             tasks.spawn(async move {
                 // It ends with an error only where accepting does, and the door's never does.
-                let _ = axum::serve(guarded, service).await;
+                let _ = axum::serve(guarded, service).with_graceful_shutdown(end.cancelled_owned()).await;
             });
         }
         while let Some(ended) = tasks.join_next().await {
@@ -245,6 +253,7 @@ fn router(shared: Arc<Shared>) -> Router {
         .fallback(async || refusal(StatusCode::NOT_FOUND, "there is nothing at this path"))
         .layer(middleware::from_fn(read_only))
         .layer(middleware::from_fn(directed))
+        .layer(middleware::from_fn_with_state(Arc::clone(&shared), parting))
         .with_state(shared)
 }
 
@@ -301,6 +310,15 @@ async fn directed(request: Request, next: Next) -> Response {
     )
 }
 
+/// At the end it is said that this was the last answer, so that nobody asks again on a connection that is about to close.
+async fn parting(State(shared): Answering, request: Request, next: Next) -> Response {
+    let mut response = next.run(request).await;
+    if shared.settings.end.is_cancelled() {
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
+}
+
 /// Nothing is written here, at no path.
 async fn read_only(request: Request, next: Next) -> Response {
     if matches!(*request.method(), Method::GET | Method::HEAD) {
@@ -352,7 +370,9 @@ async fn changes(
     let Some(seat) = shared.settings.waiters.enter(from) else { return too_many() };
     let after = headers.get("last-event-id").map(|id| id.to_str().unwrap_or_default());
     let events = shared.history.listen(after, last, seat);
-    Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)).into_response()
+    Sse::new(events.take_until(shared.settings.end.clone().cancelled_owned()))
+        .keep_alive(KeepAlive::new().interval(KEEP_ALIVE))
+        .into_response()
 }
 
 fn at_once(shared: &Shared, document: impl Fn(&Consul<'_>) -> Value) -> Value {
@@ -366,15 +386,15 @@ async fn consul(
     name: &str,
     parameters: &Parameters,
     document: fn(&Consul<'_>, &str, &Parameters) -> Value,
-) -> Response {
+) -> Result<Response, WaitError> {
     let datacenter = &shared.settings.datacenter;
     if parameters.get("dc").is_some_and(|asked| !asked.is_empty() && asked != datacenter) {
-        return (StatusCode::INTERNAL_SERVER_ERROR, "No path to datacenter").into_response();
+        return Ok((StatusCode::INTERNAL_SERVER_ERROR, "No path to datacenter").into_response());
     }
     if let Some(unknown) = NARROWING.into_iter().find(|name| parameters.get(name).is_some_and(narrows)) {
         // To whoever wants only some of it, all of it would be a wrong answer.
         let refusal = format!("`{unknown}` is not known here: ask by `tag`, `passing`, or choose among all");
-        return (StatusCode::BAD_REQUEST, refusal).into_response();
+        return Ok((StatusCode::BAD_REQUEST, refusal).into_response());
     }
     // No node has anything that could be asked for by `node-meta`.
     let nobody = parameters.get("node-meta").map(|_| View::default());
@@ -382,10 +402,8 @@ async fn consul(
         let view = nobody.as_ref().unwrap_or(view);
         document(&Consul { datacenter, view }, name, parameters)
     };
-    match answer(shared, from, parameters, document).await {
-        Ok(answer) => (index_headers(answer.index), Json(answer.document)).into_response(),
-        Err(error) => (StatusCode::BAD_REQUEST, error.to_string()).into_response(),
-    }
+    let answer = answer(shared, from, parameters, document).await?;
+    Ok((index_headers(answer.index), Json(answer.document)).into_response())
 }
 
 /// Parameters of Consul that ask for a part of everything, by what is not known here.
@@ -402,15 +420,14 @@ async fn key_value(
     State(shared): Answering,
     ConnectInfo(Peer(from)): ConnectInfo<Peer>,
     Query(pairs): Asked,
-) -> Response {
-    match answer(&shared, from, &Parameters(pairs), |_| Value::Null).await {
-        Ok(answer) => (StatusCode::NOT_FOUND, index_headers(answer.index)).into_response(),
-        Err(error) => (StatusCode::BAD_REQUEST, error.to_string()).into_response(),
-    }
+) -> Result<impl IntoResponse, WaitError> {
+    let answer = answer(&shared, from, &Parameters(pairs), |_| Value::Null).await?;
+    Ok((StatusCode::NOT_FOUND, index_headers(answer.index)))
 }
 
 /// What there is to say, when the client is to have it. Who finds no place to wait gets it a moment later as it is, and
-/// asks again: a refusal would leave it with what it had before.
+/// asks again: a refusal would leave it with what it had before. So does who waits when the agent ends; a connection that
+/// is cut is an error to it, after which it rests.
 async fn answer(
     shared: &Shared,
     from: IpAddr,
@@ -425,7 +442,17 @@ async fn answer(
         sleep(WITHOUT_A_PLACE).await;
         return Ok(blocking::at_once(&shared.view(), numbering, document));
     };
-    Ok(blocking::changed(&mut shared.views.clone(), wait, numbering, document).await)
+    let mut views = shared.views.clone();
+    tokio::select! {
+        answer = blocking::changed(&mut views, wait, numbering, &document) => Ok(answer),
+        () = shared.settings.end.cancelled() => Ok(blocking::at_once(&shared.view(), numbering, &document)),
+    }
+}
+
+impl IntoResponse for WaitError {
+    fn into_response(self) -> Response {
+        (StatusCode::BAD_REQUEST, self.to_string()).into_response()
+    }
 }
 
 /// The headers that Consul's clients look at.

@@ -1,6 +1,6 @@
 //! Agents that go, and come back.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use pontoon_agent::catalogue::{HostState, MonitoringPoint, State, View};
 use pontoon_agent::daemon::RingPace;
@@ -187,4 +187,27 @@ async fn a_container_that_hangs_does_not_keep_its_host_silent_for_ever() {
     let agent = hung.start().await;
     let view = agent.views.borrow().clone();
     assert_eq!((state(&view, "web-0"), state(&view, "web-1")), (Some(State::Unknown), Some(State::Passing)));
+}
+
+/// A client that is cut off while it waits takes that for an error, and rests before it asks again.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_waits_for_a_change_when_an_agent_ends_is_answered_once_more() {
+    let host = Host::new(1, &[]);
+    let agent = host.start().await;
+    let known = At(agent.address).asks("/v1/catalog/services", "close").await.answer().await;
+    let index = known.header("x-consul-index").unwrap();
+    let path = format!("/v1/catalog/services?index={index}&wait=10m");
+    let waiting = At(agent.address).asks(&path, "keep-alive").await;
+    let listening = At(agent.address).asks("/v1/changes", "keep-alive").await;
+    let began = Instant::now();
+    while !agent.text("/metrics").await.contains("\npontoon_http_waiting 2\n") {
+        assert!(began.elapsed() < PATIENCE, "they wait");
+    }
+    agent.daemon.stop().await;
+    let answer = waiting.answer().await;
+    assert!(answer.head.starts_with("HTTP/1.1 200"), "{answer:?}");
+    assert_eq!((answer.header("connection"), &answer.body), (Some("close"), &known.body));
+    assert!(answer.header("x-consul-index").is_some(), "{answer:?}");
+    let listened = listening.answer().await;
+    assert!(listened.body.ends_with("0\r\n\r\n"), "the stream has an end, and is not cut: {listened:?}");
 }

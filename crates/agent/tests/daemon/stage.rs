@@ -324,12 +324,41 @@ impl At {
     }
 
     pub(crate) async fn text(self, path: &str) -> String {
+        self.asks(path, "close").await.answer().await.body
+    }
+
+    /// Asks, and says what is to become of the connection.
+    pub(crate) async fn asks(self, path: &str, connection: &str) -> Asked {
         let mut stream = TcpStream::connect(self.port(1)).await.unwrap();
-        let request = format!("GET {path} HTTP/1.1\r\nHost: agent\r\nConnection: close\r\n\r\n");
+        let request = format!("GET {path} HTTP/1.1\r\nHost: agent\r\nConnection: {connection}\r\n\r\n");
         stream.write_all(request.as_bytes()).await.unwrap();
+        Asked(stream)
+    }
+}
+
+/// A question by HTTP that is not answered yet.
+pub(crate) struct Asked(TcpStream);
+
+impl Asked {
+    /// Everything that comes until the agent ends the connection.
+    pub(crate) async fn answer(mut self) -> Answer {
         let mut answer = String::new();
-        timeout(PATIENCE, stream.read_to_string(&mut answer)).await.expect("it answers").unwrap();
-        answer.split_once("\r\n\r\n").unwrap().1.to_owned()
+        timeout(PATIENCE, self.0.read_to_string(&mut answer)).await.expect("it answers").unwrap();
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        Answer { head: head.to_owned(), body: body.to_owned() }
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) head: String,
+    pub(crate) body: String,
+}
+
+impl Answer {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        let mut fields = self.head.lines().filter_map(|line| line.split_once(": "));
+        fields.find(|(field, _)| field.eq_ignore_ascii_case(name)).map(|(_, value)| value)
     }
 }
 

@@ -13,6 +13,7 @@ mod hosts;
 mod observe;
 mod patience;
 mod perform;
+mod probe;
 
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;

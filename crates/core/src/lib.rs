@@ -10,6 +10,7 @@ pub mod address;
 pub mod book;
 pub mod key;
 pub mod observed;
+pub mod path;
 pub mod plan;
 pub mod render;
 pub mod run;

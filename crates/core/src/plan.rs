@@ -322,4 +322,4 @@ impl<'a> Scene<'a> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -93,6 +93,14 @@ pub(crate) enum Verb {
                       the running requests; run it again to go on."
     )]
     Up(Up),
+    /// Keep the cloud as the file says, until Ctrl-C
+    #[command(
+        after_help = "Examples:\n  pontoon run examples/blog\n  pontoon run examples/blog --cloud mycloud --interval 300 --yes\n\n\
+                      Each turn reads the file, looks at the cloud and does what is missing, as `up`\n\
+                      does. What would be deleted or replaced stays as it is, and is said, unless\n\
+                      --yes is given. Turns in which there is nothing to do are not mentioned."
+    )]
+    Run(Run),
     /// Take everything of a stack away, and nothing else
     #[command(
         after_help = "Examples:\n  pontoon down examples/blog\n  pontoon down --stack blog --cloud mycloud     the file is not needed"
@@ -101,6 +109,13 @@ pub(crate) enum Verb {
     /// Show hosts, containers, balancers, addresses and health
     #[command(after_help = "Examples:\n  pontoon status examples/blog\n  pontoon status examples/blog --watch")]
     Status(Status),
+    /// Walk the way of a packet to each container, and name the layer that drops it
+    #[command(
+        after_help = "Examples:\n  pontoon doctor -C examples/blog\n  pontoon doctor hugo-0 -C examples/blog --cloud mycloud\n\n\
+                      It asks from this machine, from the container's host and from another host, and\n\
+                      changes nothing. It ends with 1 where packets get lost."
+    )]
+    Doctor(Doctor),
     /// Print every document that would be handed to a machine; asks no cloud
     #[command(
         after_help = "Examples:\n  pontoon render examples/blog\n  pontoon render examples/shop --container search-1"
@@ -162,6 +177,20 @@ pub(crate) struct Up {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct Run {
+    /// How many seconds it rests between two turns; after one that failed longer, up to sixteen times
+    #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) interval: u16,
+    /// Delete and replace what the plan says, too
+    #[arg(long, short)]
+    pub(crate) yes: bool,
+    #[command(flatten)]
+    pub(crate) target: Target,
+    #[command(flatten)]
+    pub(crate) pace: Pace,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct Down {
     /// A directory with a `pontoon.yaml`, or a file [default: .]
     #[arg(value_name = "DIR", conflicts_with = "stack")]
@@ -185,6 +214,15 @@ pub(crate) struct Status {
     pub(crate) watch: bool,
     #[command(flatten)]
     pub(crate) target: Target,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Doctor {
+    /// A service or a container [default: all]
+    #[arg(value_name = "SERVICE")]
+    pub(crate) subject: Option<String>,
+    #[command(flatten)]
+    pub(crate) place: Place,
 }
 
 #[derive(Debug, Args)]

@@ -41,6 +41,8 @@ pub(crate) struct Engine<'a> {
     pub(crate) holder: Holder,
     /// When the run began.
     pub(crate) begun: Instant,
+    /// How many requests the site had sent before.
+    pub(crate) sent_before: u64,
 }
 
 /// Asks whether something may be lost.
@@ -61,11 +63,16 @@ pub(crate) enum Answer {
 }
 
 impl Engine<'_> {
+    /// How many requests this run has sent so far.
+    fn requests(&self) -> u64 {
+        self.site.openstack.requests().saturating_sub(self.sent_before)
+    }
+
     fn report(&self, outcome: RunOutcome) -> Report {
         Report {
             outcome,
             endpoints: Vec::new(),
-            requests: self.site.openstack.requests(),
+            requests: self.requests(),
             elapsed: self.begun.elapsed(),
             failures: Vec::new(),
             hint: None,

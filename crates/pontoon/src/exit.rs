@@ -25,7 +25,6 @@ pub(crate) enum Exit {
     /// The command line is wrong. 64 is `EX_USAGE` of BSD's sysexits.h; clap's own 2 means something else here.
     Usage,
     /// What a command in a container ended with; only of `exec`.
-    #[cfg_attr(not(test), allow(dead_code, reason = "for the verb `exec`"))]
     Command(u8),
 }
 

@@ -17,14 +17,13 @@ mod cli;
 mod connect;
 mod embedded;
 mod engine;
-#[cfg_attr(not(test), allow(dead_code, reason = "the verbs that carry plans out emit them"))]
 mod event;
 mod exit;
 mod load;
 mod log;
-#[cfg_attr(not(test), allow(dead_code, reason = "the verbs that carry plans out show them"))]
 mod show;
 mod verbs;
+mod visit;
 
 use std::process::ExitCode;
 

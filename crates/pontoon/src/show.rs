@@ -5,6 +5,7 @@
 
 pub(crate) mod action;
 mod ask;
+pub(crate) mod doctor;
 mod human;
 mod json_lines;
 mod label;

@@ -3,6 +3,7 @@
 mod agent;
 mod announce;
 mod cloud;
+pub(crate) mod doctor;
 mod down;
 mod exec;
 mod init;
@@ -10,6 +11,7 @@ mod logs;
 mod plan;
 pub(crate) mod render;
 mod ring;
+mod run;
 mod schema;
 mod stack;
 pub(crate) mod status;
@@ -28,9 +30,11 @@ pub(crate) async fn run(verb: Verb, output: &Output) -> Result<Exit, Failure> {
         Verb::Render(arguments) => render::run(&arguments, output),
         Verb::Plan(arguments) => plan::run(&arguments, output).await,
         Verb::Up(arguments) => up::run(&arguments, output).await,
+        Verb::Run(arguments) => run::run(&arguments, output).await,
         Verb::Down(arguments) => down::run(&arguments, output).await,
         Verb::Cloud(verb) => cloud::run(&verb, output).await,
         Verb::Status(arguments) => status::run(&arguments, output).await,
+        Verb::Doctor(arguments) => doctor::run(&arguments, output).await,
         Verb::Logs(arguments) => logs::run(&arguments, output).await,
         Verb::Exec(arguments) => exec::run(&arguments, output).await,
         Verb::Agent(verb) => agent::run(&verb, output).await,

@@ -57,6 +57,33 @@ fn watching_prints_an_object_for_each_change_until_ctrl_c() {
 }
 
 #[test]
+fn doctor_says_layer_by_layer_how_packets_get_to_a_container() {
+    let cloud = Cloud::instant();
+    let before = cloud.last(1, &["doctor"]);
+    assert_eq!((&before["event"], &before["well"]), (&json!("diagnosis"), &json!(false)));
+    assert_eq!(before["paths"][0]["culprit"], "balancer/web");
+
+    cloud.ends_with(0, &["up"]);
+    let after = cloud.last(0, &["doctor", "hugo"]);
+    assert_eq!(after["well"], true);
+    let path = &after["paths"][0];
+    assert_eq!(
+        (&path["balancer"], &path["container"], &path["culprit"]),
+        (&json!("web"), &json!("hugo-0"), &json!(null))
+    );
+    let pairs = path["layers"].as_array().unwrap().iter().find(|layer| layer["name"] == "pairs/lxd0").unwrap();
+    assert_eq!((&pairs["finding"], &pairs["hint"]), (&json!("passes"), &json!(null)));
+
+    let shown = text(&cloud.ends_with(0, &["doctor"]).stdout);
+    assert!(shown.contains("\nfrom a visitor of balancer web to hugo-0\n  ✓ http://127."), "{shown}");
+    assert!(shown.ends_with("\npackets get through\n"), "{shown}");
+
+    let unknown = cloud.last(1, &["doctor", "nobody"]);
+    assert!(unknown["message"].as_str().unwrap().contains("no service or container `nobody`"), "{unknown}");
+    assert_eq!(unknown["hint"], "its services are hugo");
+}
+
+#[test]
 fn logs_show_cloud_init_of_services_containers_and_hosts() {
     let cloud = Cloud::instant();
     let early = cloud.ends_with(1, &["logs", "hugo"]);

@@ -35,7 +35,7 @@ pub(crate) async fn converge(engine: &Engine<'_>, stack: &Stack) -> Report {
     let report = rounds(engine, stack, &mut lease).await;
     super::lease::end(engine, lease).await;
     // Counted last, so that giving the lease back counts as well.
-    Report { requests: engine.site.openstack.requests(), elapsed: engine.begun.elapsed(), ..report }
+    Report { requests: engine.requests(), elapsed: engine.begun.elapsed(), ..report }
 }
 
 async fn rounds(engine: &Engine<'_>, stack: &Stack, lease: &mut Option<Lease>) -> Report {

@@ -1,20 +1,18 @@
 //! The proof: every balancer and all that belongs to it is ACTIVE and ONLINE, and it answered through its floating IP.
 
-use std::net::Ipv4Addr;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use pontoon_cloud::openstack::load_balancer::LoadBalancerStatus;
 use pontoon_cloud::site::{self, SiteError};
-use pontoon_core::book::Known;
 use pontoon_core::key::{Key, Kind};
-use pontoon_core::spec::model::{Balancer, FloatingIp, Protocol, Stack};
+use pontoon_core::path::Answer;
+use pontoon_core::spec::model::{Balancer, Stack};
 
 use super::{Engine, PROOF_LIMIT, chain};
 use crate::event::{Endpoint, Event};
+use crate::visit::Visitor;
 
-/// How long one question through a floating IP may take.
-const ANSWER_LIMIT: Duration = Duration::from_secs(10);
 /// Silences in a row from a balancer that does not admit everybody, until it is taken that this machine is not admitted.
 const SILENCES: u32 = 5;
 
@@ -47,26 +45,19 @@ async fn prove_balancer(
     })
     .await?;
 
-    let address = match balancer.floating_ip {
-        FloatingIp::No => return Ok(None),
-        FloatingIp::Given(address) => Some(address),
-        FloatingIp::Any => {
-            let known = engine.site.known(&Key::new(&stack.name, Kind::FloatingIp, format!("vip-{name}")));
-            known.and_then(|Known { address, .. }| address)
-        }
-    };
-    let Some(address) = address else { return Ok(None) };
-    let authority = engine.site.hosts.outside().authority(address, balancer.listen).await;
-    let scheme = if balancer.protocol == Protocol::Http { "http" } else { "tcp" };
-    let endpoint = Endpoint { balancer: name.to_owned(), url: format!("{scheme}://{authority}/") };
+    let visitor = Visitor::new(&engine.site)
+        .map_err(|error| Unproven::Because(format!("cannot ask by HTTP: {}", chain(&error)), None))?;
+    let Some(published) = visitor.finds(name, balancer).await else { return Ok(None) };
+    let endpoint = Endpoint { balancer: name.to_owned(), url: published.url.clone() };
     if !empty {
         let admits_all = balancer.allow.iter().any(|from| from.prefix_len() == 0);
         let silences = AtomicU32::new(0);
-        let visitor = visitor()?;
         until(engine, &format!("balancer `{name}` to answer at {}", endpoint.url), async || {
-            match answer(engine, &visitor, address, balancer, &endpoint.url).await {
-                Ok(()) => Ok(None),
-                Err(Unanswered::Silence(_)) if !admits_all && silences.fetch_add(1, Ordering::Relaxed) + 1 >= SILENCES => {
+            match visitor.asks(&published, balancer).await {
+                // The balancer has nobody to ask. Any other answer got through all layers.
+                Answer::Http(status @ 500..) => Ok(Some(format!("it answered {status}"))),
+                Answer::Http(_) | Answer::Open => Ok(None),
+                Answer::Silence(_) if !admits_all && silences.fetch_add(1, Ordering::Relaxed) + 1 >= SILENCES => {
                     let text = format!(
                         "balancer `{name}` is ONLINE and gives this machine no answer at {}, which its `allow` may not admit",
                         endpoint.url
@@ -74,7 +65,7 @@ async fn prove_balancer(
                     engine.sink.event(&Event::Note { text: &text });
                     Ok(None)
                 }
-                Err(Unanswered::Silence(reason) | Unanswered::Failing(reason)) => Ok(Some(reason)),
+                Answer::Silence(reason) | Answer::Unasked(reason) => Ok(Some(reason)),
             }
         })
         .await?;
@@ -135,45 +126,4 @@ fn offline(tree: &LoadBalancerStatus, empty: bool) -> Option<String> {
         .chain([settled("the load balancer", &tree.provisioning_status, &tree.operating_status)])
         .flatten()
         .next()
-}
-
-/// Why there is no good answer through a floating IP.
-enum Unanswered {
-    /// None came: something on the way drops it, or does not lead there yet.
-    Silence(String),
-    /// The balancer answered that it has nobody to ask.
-    Failing(String),
-}
-
-/// Asks through a floating IP; any HTTP answer but one of the balancer's own failing proves that a request got through
-/// all layers.
-async fn answer(
-    engine: &Engine<'_>,
-    visitor: &reqwest::Client,
-    address: Ipv4Addr,
-    balancer: &Balancer,
-    url: &str,
-) -> Result<(), Unanswered> {
-    if balancer.protocol == Protocol::Tcp {
-        let dialled = engine.site.hosts.outside().dial(address, balancer.listen).await;
-        return dialled.map(drop).map_err(|error| Unanswered::Silence(chain(&error)));
-    }
-    let url = format!("{}{}", url.trim_end_matches('/'), balancer.monitor_path.as_deref().unwrap_or("/"));
-    match visitor.get(&url).send().await {
-        Ok(reply) if reply.status().is_server_error() => {
-            Err(Unanswered::Failing(format!("it answered {}", reply.status())))
-        }
-        Ok(_) => Ok(()),
-        Err(error) => Err(Unanswered::Silence(chain(&error))),
-    }
-}
-
-/// Asks as a stranger would: over a connection of its own each time, and following nothing.
-fn visitor() -> Result<reqwest::Client, Unproven> {
-    let visitor = reqwest::Client::builder()
-        .no_proxy()
-        .timeout(ANSWER_LIMIT)
-        .redirect(reqwest::redirect::Policy::none())
-        .pool_max_idle_per_host(0);
-    visitor.build().map_err(|error| Unproven::Because(format!("cannot ask by HTTP: {}", chain(&error)), None))
 }

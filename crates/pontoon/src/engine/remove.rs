@@ -15,7 +15,7 @@ pub(crate) async fn remove(engine: &Engine<'_>) -> Report {
     let mut lease: Option<Lease> = None;
     let report = rounds(engine, &mut lease).await;
     super::lease::end(engine, lease).await;
-    Report { requests: engine.site.openstack.requests(), elapsed: engine.begun.elapsed(), ..report }
+    Report { requests: engine.requests(), elapsed: engine.begun.elapsed(), ..report }
 }
 
 async fn rounds(engine: &Engine<'_>, lease: &mut Option<Lease>) -> Report {

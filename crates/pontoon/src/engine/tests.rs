@@ -8,6 +8,7 @@ mod changes;
 mod cloud_init;
 mod clouds;
 mod crash;
+mod doctor;
 mod down;
 mod drift;
 mod faults;

@@ -14,6 +14,7 @@ pub(crate) struct Style {
 
 impl Style {
     /// No colour.
+    #[cfg(test)]
     pub(crate) const PLAIN: Self = Self { colored: false };
     /// Colour.
     #[cfg(test)]

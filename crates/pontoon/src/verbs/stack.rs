@@ -83,6 +83,7 @@ pub(crate) fn engine<'a>(
         consent,
         holder: Holder::this_process(),
         begun: Instant::now(),
+        sent_before: connected.site.openstack.requests(),
     }
 }
 

@@ -11,6 +11,8 @@ mod whole;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use serde_json::Value;
+
 use super::stage::{Lists, Stage, differences, say};
 
 /// One thing that must hold.
@@ -57,7 +59,7 @@ const SCENARIOS: [Scenario; 8] = [
     },
     Scenario {
         name: "pair",
-        what: "a pair that somebody took away is set again",
+        what: "a pair that somebody took away is named as what drops packets, and set again",
         play: mending::pair,
         leaves: Some((MENDED, Then::HandOn)),
     },
@@ -165,6 +167,20 @@ fn table(played: &[Played]) -> String {
         format!("{name:<10} {:>9.1} {requests:>9}  {result}", took.as_secs_f64())
     }));
     lines.join("\n")
+}
+
+/// `pontoon doctor` finds that packets to all containers get lost there; where it is `None`, that they get through.
+fn lost_at(stage: &mut Stage, stack: &str, layer: Option<&str>) -> Result<(), String> {
+    let doctor = stage.pontoon(&["doctor", "-C", stack, "--cloud", "lab"])?;
+    let paths: Vec<&Value> = doctor.listed("paths").collect();
+    must(!paths.is_empty(), || "doctor knows no way to any container".to_owned())?;
+    for path in paths {
+        let culprit = path["culprit"].as_str();
+        must(culprit == layer, || format!("doctor blames {culprit:?}: {path:#}"))?;
+    }
+    let found = layer.map_or_else(|| "get through".to_owned(), |layer| format!("get lost at {layer}"));
+    say(&format!("  packets {found}, says doctor"));
+    must(doctor.exit == Some(i32::from(layer.is_some())), || format!("doctor ended with {:?}", doctor.exit))
 }
 
 /// An error unless the condition holds.

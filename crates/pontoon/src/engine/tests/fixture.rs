@@ -168,6 +168,7 @@ impl Bench {
             consent,
             holder,
             begun: Instant::now(),
+            sent_before: 0,
         }
     }
 

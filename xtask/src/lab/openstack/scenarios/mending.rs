@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::super::stage::{Run, Stage, names, say};
 use super::whole::HEADLINE;
-use super::{MENDED, must};
+use super::{MENDED, lost_at, must};
 
 const PAGE: &str = "http://192.168.0.100:8080/";
 const UP: [&str; 5] = ["up", MENDED, "--cloud", "lab", "--yes"];
@@ -36,7 +36,9 @@ pub(super) fn pair(stage: &mut Stage) -> Result<(), String> {
         must(begun.elapsed() < IN_FORCE, || "the container answers without a pair".to_owned())?;
     }
     say(&format!("  cut off {:.1} s after its pair was taken away", begun.elapsed().as_secs_f64()));
+    lost_at(stage, MENDED, Some("pairs/lxd0"))?;
     let up = whole(stage)?;
+    lost_at(stage, MENDED, None)?;
     must(up.planned("change", "pairs/lxd0"), || "the pair was not set by a step".to_owned())?;
     must(!up.planned("replace", "container/hugo-0"), || "the container was replaced".to_owned())
 }

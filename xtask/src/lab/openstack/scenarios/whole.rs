@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 
 use super::super::stage::{Stage, say};
 use super::agents;
-use super::{BLOG, SHOP, must};
+use super::{BLOG, SHOP, lost_at, must};
 
 /// What stands on the page that hugo makes of the lab's site.
 pub(super) const HEADLINE: &str = "Hello from the container";
@@ -19,6 +19,7 @@ pub(super) fn blog(stage: &mut Stage) -> Result<(), String> {
     say(&format!("  {} answers with the site", up.url()?));
     agents::agree(stage, BLOG)?;
     agents::finds(stage, BLOG, "hugo-0", "hugo.service.blog.internal", &[Ipv4Addr::new(192, 168, 0, 100)])?;
+    lost_at(stage, BLOG, None)?;
     let plan = stage.pontoon(&["plan", BLOG, "--cloud", "lab", "--exit-code"])?;
     must(plan.exit == Some(0), || "the second plan is not empty".to_owned())?;
     let again = stage.pontoon(&["up", BLOG, "--cloud", "lab"])?;
@@ -53,6 +54,7 @@ pub(super) fn shop(stage: &mut Stage) -> Result<(), String> {
     }
     let served = who_serves(stage)?;
     must(served == names_of_fronts(2), || format!("the balancer asks {served:?}"))?;
+    lost_at(stage, SHOP, None)?;
     agents::agree(stage, SHOP)?;
     // They are on different hosts, so one of them has it from another agent than that of the service.
     for container in ["front-0", "front-1"] {

@@ -98,7 +98,8 @@ pub(crate) enum Verb {
         after_help = "Examples:\n  pontoon run examples/blog\n  pontoon run examples/blog --cloud mycloud --interval 300 --yes\n\n\
                       Each turn reads the file, looks at the cloud and does what is missing, as `up`\n\
                       does. What would be deleted or replaced stays as it is, and is said, unless\n\
-                      --yes is given. Turns in which there is nothing to do are not mentioned."
+                      --yes is given. Turns in which there is nothing to do are not mentioned.\n\
+                      It brings back what `down` takes away: stop it first."
     )]
     Run(Run),
     /// Take everything of a stack away, and nothing else

@@ -127,3 +127,17 @@ fn nothing_is_lost_that_nobody_agreed_to() {
     run.interrupted();
     cloud.ends_with(0, &["plan", "--exit-code"]);
 }
+
+#[test]
+fn a_cloud_that_comes_back_elsewhere_is_found_again() {
+    let cloud = Cloud::instant();
+    let mut run = Run::start(&cloud, &[]);
+    assert_eq!(run.turn().0, "converged");
+    cloud.ends_with(0, &["cloud", "stop"]);
+    assert_eq!(run.turn().0, "failed");
+    // The program starts an embedded cloud where none runs; it has the world that the other one kept.
+    let (outcome, keys) = run.turn();
+    assert!(matches!(outcome.as_str(), "unchanged" | "converged"), "{outcome}: {keys:?}");
+    assert!(!keys.contains(&"pontoon:blog:host/lxd0".to_owned()), "{keys:?}");
+    run.interrupted();
+}

@@ -40,13 +40,7 @@ impl Site {
 
     async fn observe_all(&self, stack: &Stack) -> Result<Observed, SiteError> {
         self.hosts.set_ways(plan::ways(stack));
-        let project = self.project_id().await?;
-        let (network, compute, balancers) = try_join!(
-            self.network(&project, Some(stack)),
-            self.compute(),
-            self.balancers(&project, !stack.balancers.is_empty()),
-        )?;
-        let mut seen = together(project, network, compute, balancers);
+        let mut seen = self.lists(Some(stack)).await?;
         self.book.replace(seen.book());
         seen.agent_program = self.agent.facts();
         seen.hosts = self.look_into(stack, &seen.servers).await;
@@ -58,12 +52,25 @@ impl Site {
 
     /// Looks at what carries a key of the stack, for taking it away: no file is needed, and no host is looked into.
     pub async fn observe_remains(&self) -> Result<Observed, SiteError> {
-        let project = self.project_id().await?;
-        let (network, compute, balancers) =
-            try_join!(self.network(&project, None), self.compute(), self.balancers(&project, false))?;
-        let seen = together(project, network, compute, balancers);
+        let seen = self.lists(None).await?;
         self.book.replace(seen.book());
         Ok(seen)
+    }
+
+    /// The lists of the services. A token that was kept may be of a project that was made anew under the same name since: the
+    /// first request brings another login then, and what was asked about the former project is asked about this one.
+    async fn lists(&self, stack: Option<&Stack>) -> Result<Observed, SiteError> {
+        let project = self.project_id().await?;
+        let seen = self.lists_of(project.clone(), stack).await;
+        let now = self.project_id().await?;
+        if now == project { seen } else { self.lists_of(now, stack).await }
+    }
+
+    async fn lists_of(&self, project: String, stack: Option<&Stack>) -> Result<Observed, SiteError> {
+        let balances = stack.is_some_and(|stack| !stack.balancers.is_empty());
+        let (network, compute, balancers) =
+            try_join!(self.network(&project, stack), self.compute(), self.balancers(&project, balances))?;
+        Ok(together(project, network, compute, balancers))
     }
 
     /// Limits and use of everything that a plan may make.

@@ -2,8 +2,8 @@
 //!
 //! It is `up`, again and again: each turn reads the file, looks, and does what is missing. There is no memory from one turn
 //! to the next, so what changed in between, by whomever, makes no difference; and no lease is held while nothing is done,
-//! so `up` and `down` go in between. Nobody is asked: what would be lost is left as it is, and said, unless that was
-//! agreed to.
+//! so `up` and `down` go in between. After a turn that failed, credentials and the way to the cloud are looked for anew.
+//! Nobody is asked: what would be lost is left as it is, and said, unless that was agreed to.
 
 mod quiet;
 
@@ -42,7 +42,9 @@ pub(crate) async fn run(arguments: &cli::Run, output: &Output) -> Result<Exit, F
         if report.outcome == RunOutcome::Stopped || interrupts.unless_stopped(pause).await.is_err() {
             return Ok(Exit::Done);
         }
-        let problem = read_again(&mut opened, target)?.map(|failure| (failure.json().to_string(), failure));
+        let is_lost = report.outcome == RunOutcome::Failed;
+        let problem =
+            read_again(&mut opened, arguments, is_lost).await?.map(|failure| (failure.json().to_string(), failure));
         match &problem {
             Some((text, failure)) if misread.as_ref() != Some(text) => output.failure(failure),
             _ => {}
@@ -51,11 +53,13 @@ pub(crate) async fn run(arguments: &cli::Run, output: &Output) -> Result<Exit, F
     }
 }
 
-/// Reads the file again. What is wrong with it, where it cannot be used: then the last good one counts.
+/// Reads the file again and, where `is_lost`, finds its cloud anew. What is wrong, where that fails: then the last good one
+/// counts.
 ///
 /// # Errors
 /// It describes another stack now, or one elsewhere; the one that was kept so far is nobody's to change any more.
-fn read_again(opened: &mut Opened, target: &cli::Target) -> Result<Option<Failure>, Failure> {
+async fn read_again(opened: &mut Opened, arguments: &cli::Run, is_lost: bool) -> Result<Option<Failure>, Failure> {
+    let cli::Run { target, pace, .. } = arguments;
     let file = match load::load(&target.directory, &target.options) {
         Ok(file) => file,
         Err(failure) => return Ok(Some(failure)),
@@ -70,7 +74,14 @@ fn read_again(opened: &mut Opened, target: &cli::Target) -> Result<Option<Failur
                     .to_owned(),
             ));
     }
-    opened.file = file;
+    if !is_lost {
+        opened.file = file;
+        return Ok(None);
+    }
+    match stack::reach(file, &target.options, Use::Plan, Some(*pace)).await {
+        Ok(reached) => *opened = reached,
+        Err(failure) => return Ok(Some(failure)),
+    }
     Ok(None)
 }
 

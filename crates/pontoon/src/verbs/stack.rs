@@ -41,6 +41,16 @@ pub(crate) async fn open(
 ) -> Result<Opened, Failure> {
     let file = load::load(directory, options)?;
     output.warnings(&file.loaded.warnings);
+    reach(file, options, work, pace).await
+}
+
+/// Finds the cloud of a file.
+pub(crate) async fn reach(
+    file: StackFile,
+    options: &StackOptions,
+    work: Use,
+    pace: Option<Pace>,
+) -> Result<Opened, Failure> {
     let cloud = file.loaded.stack.cloud.clone();
     let connected = connect::connect(Wanted {
         stack: &file.loaded.stack.name,

@@ -11,6 +11,7 @@ use crate::plan::Place;
 use crate::spec::model::{Balancer, FloatingIp};
 
 impl Judge<'_> {
+    /// What a packet meets before it comes to a host.
     pub(super) fn before_the_host(&self, name: &str, balancer: &Balancer, target: Target<'_>) -> Vec<Layer> {
         let present = meant(&self.seen.balancers, &self.key(Kind::Balancer, name));
         let mut layers = Vec::new();
@@ -138,7 +139,9 @@ impl Judge<'_> {
             Some(Some(word)) => self.drops(&self.key(Kind::Pool, name), format!("Octavia calls it {word}")),
             Some(None) => {
                 let says = format!("ACTIVE and {}, {} on tcp {}", present.operating, listener.protocol, listener.port);
-                passes(&key, says)
+                // It says so of its members.
+                let misses = matches!(present.operating.as_str(), "ERROR" | "OFFLINE");
+                Layer { finding: if misses { Finding::Complains } else { Finding::Passes }, ..passes(&key, says) }
             }
         }
     }

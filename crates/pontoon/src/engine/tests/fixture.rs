@@ -34,6 +34,8 @@ pub(super) struct Bench {
     hook: Mutex<Option<openstack::http::RequestHook>>,
     /// What hosts are given as their agent.
     program: Mutex<AgentSource>,
+    /// Where the operator's tokens are kept from one run to the next; nowhere at first.
+    tokens: Mutex<Option<PathBuf>>,
     directory: tempfile::TempDir,
 }
 
@@ -79,6 +81,7 @@ impl Bench {
             stop: Mutex::default(),
             hook: Mutex::default(),
             program: Mutex::default(),
+            tokens: Mutex::default(),
             directory: tempfile::tempdir().unwrap(),
         };
         bench.gives_agents("1");
@@ -101,6 +104,11 @@ impl Bench {
         let world = self.cloud.world();
         let id = world.change(|world| world.servers.values().next().map(|server| server.meta.id.clone()))?;
         world.guest(&id)?.runs("pontoon-agent")
+    }
+
+    /// From now on tokens are kept from one run to the next.
+    pub(super) fn keeps_tokens(&self) {
+        *self.tokens.lock().unwrap() = Some(self.directory.path().join("tokens"));
     }
 
     /// Stops the cloud and starts it again from what it saved.
@@ -148,7 +156,11 @@ impl Bench {
         let environment = BTreeMap::from([("OS_CLIENT_CONFIG_FILE".to_owned(), file.display().to_string())]);
         let sources = config::Sources::read(environment, directory.path()).unwrap();
         let config = config::cloud_config(&sources, Some("embedded")).unwrap();
-        let options = Options { on_request: self.hook.lock().unwrap().clone(), ..Options::default() };
+        let options = Options {
+            on_request: self.hook.lock().unwrap().clone(),
+            token_directory: self.tokens.lock().unwrap().clone(),
+            ..Options::default()
+        };
         Client::new(config, options).unwrap()
     }
 

@@ -8,7 +8,9 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use pontoon_cloud::openstack::network::NewSecurityGroup;
 use pontoon_sim::Delays;
+use pontoon_sim::world::World;
 use pontoon_sim::world::faults::{Effect, Fault, When};
+use pontoon_sim::world::identity::Project;
 
 use super::fixture::{Bench, example};
 use crate::engine::Holder;
@@ -174,4 +176,28 @@ async fn a_machine_of_the_same_name_is_not_this_machine() {
 fn lease(machine: &str, boot: &str, pid: u32) -> String {
     let until = Timestamp::from_second(32_503_680_000).unwrap();
     format!("pontoon:blog:lease holder=eve@{machine} machine={machine} boot={boot} pid={pid} until={until:.0}")
+}
+
+/// The project of all users goes, with its tokens, and there is another one of the same name; what was there is in it.
+fn made_anew(world: &mut World) {
+    let new = "5".repeat(32);
+    let old = std::mem::replace(&mut world.users[0].project_id, new.clone());
+    world.tokens.clear();
+    let project = world.projects.shift_remove(&old).unwrap();
+    world.projects.insert(new.clone(), Project { id: new.clone(), ..project });
+    let metas = world.networks.values_mut().map(|network| &mut network.meta);
+    let metas = metas.chain(world.subnets.values_mut().map(|subnet| &mut subnet.meta));
+    let metas = metas.chain(world.routers.values_mut().map(|router| &mut router.meta));
+    let metas = metas.chain(world.ports.values_mut().map(|port| &mut port.meta));
+    metas.filter(|meta| meta.project_id == old).for_each(|meta| meta.project_id.clone_from(&new));
+}
+
+#[tokio::test]
+async fn a_kept_token_of_a_project_that_was_made_anew_costs_a_login_and_not_a_run() {
+    let bench = Bench::new().await;
+    bench.keeps_tokens();
+    let stack = example("blog", &[]);
+    bench.plan(&stack).await;
+    bench.cloud.world().change(made_anew);
+    bench.built(&stack).await;
 }

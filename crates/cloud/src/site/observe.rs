@@ -34,11 +34,6 @@ const QUESTIONS: u32 = 4;
 impl Site {
     /// Looks at everything that `stack` stands on and at everything of it that exists.
     pub async fn observe(&self, stack: &Stack) -> Result<Observed, SiteError> {
-        // Dozens of requests side by side make a large future, which belongs on the heap.
-        Box::pin(self.observe_all(stack)).await
-    }
-
-    async fn observe_all(&self, stack: &Stack) -> Result<Observed, SiteError> {
         self.hosts.set_ways(plan::ways(stack));
         let mut seen = self.lists(Some(stack)).await?;
         self.book.replace(seen.book());
@@ -61,16 +56,17 @@ impl Site {
     /// first request brings another login then, and what was asked about the former project is asked about this one.
     async fn lists(&self, stack: Option<&Stack>) -> Result<Observed, SiteError> {
         let project = self.project_id().await?;
-        let seen = self.lists_of(project.clone(), stack).await;
+        // Dozens of requests side by side make a large future, which belongs on the heap.
+        let seen = Box::pin(self.lists_of(&project, stack)).await;
         let now = self.project_id().await?;
-        if now == project { seen } else { self.lists_of(now, stack).await }
+        if now == project { seen } else { Box::pin(self.lists_of(&now, stack)).await }
     }
 
-    async fn lists_of(&self, project: String, stack: Option<&Stack>) -> Result<Observed, SiteError> {
+    async fn lists_of(&self, project: &str, stack: Option<&Stack>) -> Result<Observed, SiteError> {
         let balances = stack.is_some_and(|stack| !stack.balancers.is_empty());
         let (network, compute, balancers) =
-            try_join!(self.network(&project, stack), self.compute(), self.balancers(&project, balances))?;
-        Ok(together(project, network, compute, balancers))
+            try_join!(self.network(project, stack), self.compute(), self.balancers(project, balances))?;
+        Ok(together(project.to_owned(), network, compute, balancers))
     }
 
     /// Limits and use of everything that a plan may make.

@@ -313,7 +313,8 @@ async fn directed(request: Request, next: Next) -> Response {
 /// At the end it is said that this was the last answer, so that nobody asks again on a connection that is about to close.
 async fn parting(State(shared): Answering, request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
-    if shared.settings.end.is_cancelled() {
+    // The views may have ended before: with the ring.
+    if shared.settings.end.is_cancelled() || shared.views.has_changed().is_err() {
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     response

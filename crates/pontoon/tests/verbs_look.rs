@@ -81,6 +81,8 @@ fn doctor_says_layer_by_layer_how_packets_get_to_a_container() {
     let unknown = cloud.last(1, &["doctor", "nobody"]);
     assert!(unknown["message"].as_str().unwrap().contains("no service or container `nobody`"), "{unknown}");
     assert_eq!(unknown["hint"], "its services are hugo");
+    let none = text(&cloud.ends_with(0, &["doctor", "hugo", "--set", "services.hugo.replicas=0"]).stdout);
+    assert!(none.ends_with("\nthere is no container that packets could go to\n"), "{none}");
 }
 
 #[test]

@@ -42,9 +42,10 @@ pub(crate) async fn run(arguments: &cli::Doctor, output: &Output) -> Result<Exit
     let stack = &opened.file.loaded.stack;
     let subject = arguments.subject.as_deref();
     let wanted = |container: &str, service: &str| subject.is_none_or(|name| name == service || name == container);
-    if let Some(name) =
-        subject.filter(|_| !stack.container_names().any(|(container, service)| wanted(&container, service)))
-    {
+    let is_known = |name: &&str| {
+        stack.services.contains_key(*name) || stack.container_names().any(|(container, _)| container == **name)
+    };
+    if let Some(name) = subject.filter(|name| !is_known(name)) {
         return Err(unknown(stack, name));
     }
     let diagnosis = diagnosis(&opened, wanted).await?;

@@ -43,6 +43,16 @@ pub struct Observed {
     pub agent_program: Option<AgentProgram>,
 }
 
+impl Observed {
+    /// What lies on a host, where it could be looked into.
+    pub fn inside(&self, host: &str) -> Option<&Inside> {
+        match self.hosts.get(host) {
+            Some(HostView::Ready(inside)) => Some(inside),
+            _ => None,
+        }
+    }
+}
+
 /// What the operator's machine has to give hosts as their agent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AgentProgram {

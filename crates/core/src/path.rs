@@ -22,8 +22,8 @@ use std::net::Ipv4Addr;
 
 use serde::Serialize;
 
-use crate::observed::{HostView, Observed};
-use crate::plan::Plan;
+use crate::observed::Observed;
+use crate::plan::{self, Place, Plan};
 use crate::spec::model::Stack;
 
 /// The way to one container.
@@ -145,16 +145,14 @@ pub enum Answer {
 /// What to ask about the containers that `wanted` says, by name and service. One that does not run, or whose host lets
 /// nobody in, is not asked.
 pub fn questions(stack: &Stack, seen: &Observed, plan: &Plan, wanted: impl Fn(&str, &str) -> bool) -> Vec<Question> {
-    let is_ready = |host: &str| matches!(seen.hosts.get(host), Some(HostView::Ready(_)));
-    let runs = |host: &str, container: &str| match seen.hosts.get(host) {
-        Some(HostView::Ready(inside)) => inside.containers.get(container).is_some_and(|one| one.running),
-        _ => false,
+    let runs = |host: &str, container: &str| {
+        seen.inside(host).and_then(|inside| inside.containers.get(container)).is_some_and(|one| one.running)
     };
     let places = plan.places.iter().filter(|place| wanted(&place.container, &place.service));
     places
         .filter(|place| runs(&place.host, &place.container))
         .map(|place| {
-            let others = seen.hosts.keys().find(|host| **host != place.host && is_ready(host));
+            let others = seen.hosts.keys().find(|host| **host != place.host && seen.inside(host).is_some());
             let mut balancers = stack.balancers.values().filter(|balancer| balancer.service == place.service);
             Question {
                 container: place.container.clone(),
@@ -176,7 +174,8 @@ pub fn paths(
     heard: &Heard,
     wanted: impl Fn(&str, &str) -> bool,
 ) -> Vec<Path> {
-    let judge = layers::Judge { stack, seen, plan, heard };
+    let judge = layers::Judge { stack, seen, plan, heard, ground: plan::ground(stack, seen) };
+    let places: BTreeMap<&str, &Place> = plan.places.iter().map(|place| (place.container.as_str(), place)).collect();
     let mut paths = Vec::new();
     for (container, service) in stack.container_names().filter(|(container, service)| wanted(container, service)) {
         let of_service = stack.balancers.iter().filter(|(_, balancer)| balancer.service == service);
@@ -185,7 +184,7 @@ pub fn paths(
         paths.extend(names.into_iter().map(|balancer| Path {
             balancer: balancer.map(str::to_owned),
             service: service.to_owned(),
-            layers: judge.layers(balancer, &container),
+            layers: judge.layers(balancer, &container, places.get(container.as_str()).copied()),
             container: container.clone(),
         }));
     }

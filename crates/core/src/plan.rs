@@ -64,7 +64,7 @@ pub use ways::{LOGIN, Way, ways};
 
 use crate::address::Mac;
 use crate::key::{Key, Kind};
-use crate::observed::{Agent, ExternalNetwork, HostView, Inside, Network, Observed, Port, Server, Subnet};
+use crate::observed::{Agent, ExternalNetwork, Inside, Network, Observed, Port, Server, Subnet};
 use crate::spec::model::{Attachment, Stack};
 use build::Builder;
 
@@ -232,6 +232,12 @@ struct Ground<'a> {
     servers: BTreeMap<&'a Key, &'a Server>,
 }
 
+/// The subnet that a stack stands on, and the network that its floating IPs come from, where there is exactly one.
+pub(crate) fn ground<'a>(stack: &'a Stack, seen: &'a Observed) -> Option<(&'a Subnet, Option<&'a ExternalNetwork>)> {
+    let ground = preflight::ground(stack, seen, &mut Builder::new(&stack.name))?;
+    Some((ground.subnet, ground.external))
+}
+
 /// What is known of what lies on a wanted host.
 enum Contents<'a> {
     /// All of it; of a host that this plan makes: nothing.
@@ -305,11 +311,11 @@ impl<'a> Scene<'a> {
     }
 
     fn contents(&self, host: &str) -> Contents<'a> {
-        match (self.server(host), self.seen.hosts.get(host)) {
+        match (self.server(host), self.seen.inside(host)) {
             (None, _) => Contents::Known(&NOTHING),
             (Some(server), _) if self.is_made_anew(server) => Contents::Known(&NOTHING),
-            (Some(_), Some(HostView::Ready(inside))) => Contents::Known(inside),
-            (Some(_), _) => Contents::Unknown,
+            (Some(_), Some(inside)) => Contents::Known(inside),
+            (Some(_), None) => Contents::Unknown,
         }
     }
 

@@ -8,7 +8,7 @@ use ipnet::Ipv4Net;
 use super::{Finding, Heard, Layer};
 use crate::book::meant;
 use crate::key::{Key, Kind};
-use crate::observed::{self, Admits, HostView, Inside, Observed, Port};
+use crate::observed::{Admits, ExternalNetwork, Inside, Observed, Port, Subnet};
 use crate::plan::{Place, Plan};
 use crate::spec::model::{Attachment, Service, Stack};
 
@@ -18,6 +18,8 @@ pub(super) struct Judge<'a> {
     pub(super) seen: &'a Observed,
     pub(super) plan: &'a Plan,
     pub(super) heard: &'a Heard,
+    /// The subnet, and where floating IPs come from.
+    pub(super) ground: Option<(&'a Subnet, Option<&'a ExternalNetwork>)>,
 }
 
 /// What a container is asked for, and where it is.
@@ -31,19 +33,14 @@ struct Target<'a> {
 
 impl Judge<'_> {
     /// All layers on the way to a container, through a balancer where it has one.
-    pub(super) fn layers(&self, balancer: Option<&str>, container: &str) -> Vec<Layer> {
-        let place = self.plan.places.iter().find(|place| place.container == container);
+    pub(super) fn layers(&self, balancer: Option<&str>, container: &str, place: Option<&Place>) -> Vec<Layer> {
         let Some((place, service)) = place.and_then(|place| Some((place, self.stack.services.get(&place.service)?)))
         else {
             let says = "nothing has a place for it".to_owned();
             let hint = Some("`pontoon plan` shows what stands in the way".to_owned());
             return vec![Layer { name: format!("container/{container}"), finding: Finding::Drops, says, hint }];
         };
-        let inside = match self.seen.hosts.get(&place.host) {
-            Some(HostView::Ready(inside)) => Some(inside),
-            _ => None,
-        };
-        let target = Target { place, service, inside };
+        let target = Target { place, service, inside: self.seen.inside(&place.host) };
         let described = balancer.and_then(|name| Some((name, self.stack.balancers.get(name)?)));
         let before = described.map(|(name, balancer)| self.before_the_host(name, balancer, target));
         let at_the_port = [self.rules(described, target), self.pairs(target), self.network(target)];
@@ -63,14 +60,6 @@ impl Judge<'_> {
 
     fn port(&self, place: &Place) -> Option<&Port> {
         meant(&self.seen.ports, &self.key(Kind::Port, place.host.as_str()))
-    }
-
-    fn subnet(&self) -> Option<&observed::Subnet> {
-        let networks = self.seen.networks.iter().filter(|network| network.name == self.stack.network.name);
-        let wanted = |subnet: &&observed::Subnet| {
-            self.stack.network.subnet.is_none_or(|cidr| cidr.trunc() == subnet.cidr.trunc())
-        };
-        networks.flat_map(|network| &network.subnets).find(wanted)
     }
 
     /// What the stack's groups with such an id let in.

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::key::{Key, Kind};
-use crate::observed::{Balancer, Inside, Member, Pair, Port, Provisioning};
+use crate::observed::{Balancer, HostView, Inside, Member, Pair, Port, Provisioning};
 use crate::plan::tests::{blog_up, fourteen_up};
 
 /// A stack that is up, and answers to whatever is asked of it.

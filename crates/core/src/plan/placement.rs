@@ -109,7 +109,7 @@ fn unseen_hosts<'a>(
     if attachment != Attachment::Open {
         return BTreeMap::new();
     }
-    let shows_nothing = |host: &str| !matches!(seen.hosts.get(host), Some(HostView::Ready(_)));
+    let shows_nothing = |host: &str| seen.inside(host).is_none();
     ground
         .servers
         .iter()

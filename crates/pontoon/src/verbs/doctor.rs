@@ -73,7 +73,7 @@ pub(crate) async fn paths(
     wanted: impl Fn(&str, &str) -> bool,
 ) -> Result<Vec<Path>, Failure> {
     let looked = Box::pin(site.observe(stack)).await;
-    let seen = looked.map_err(|error| Failure::new("cannot look at the cloud").caused_by(&error).hint(error.hint()))?;
+    let seen = looked.map_err(|error| stack::cannot_look(&error))?;
     let plan = Plan::up(stack, &seen);
     let visitor = Visitor::new(site).map_err(|error| Failure::new("cannot ask by HTTP").caused_by(&error))?;
 

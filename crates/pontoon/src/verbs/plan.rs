@@ -16,8 +16,7 @@ pub(crate) async fn run(arguments: &cli::Plan, output: &Output) -> Result<Exit, 
     let nothing_is_lost = Ask { yes: false, question: "", output, interrupts: &interrupts };
     let engine = stack::engine(&opened.connected, &opened.cloud, None, sink.as_ref(), &nothing_is_lost, &interrupts);
     let planned = interrupts.unless_stopped(Box::pin(engine::planned(&engine, described))).await?;
-    let (_, plan) =
-        planned.map_err(|error| Failure::new("cannot look at the cloud").caused_by(&error).hint(error.hint()))?;
+    let (_, plan) = planned.map_err(|error| stack::cannot_look(&error))?;
     let view = PlanView {
         plan: &plan,
         purpose: Purpose::Up,

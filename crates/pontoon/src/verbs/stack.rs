@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use pontoon_cloud::site::SiteError;
 use pontoon_core::plan::Plan;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -69,6 +70,11 @@ pub(crate) async fn reach(
 
 pub(crate) fn step_limit(pace: Pace) -> Duration {
     Duration::from_mins(u64::from(pace.timeout))
+}
+
+/// Why nothing is known of a cloud.
+pub(crate) fn cannot_look(error: &SiteError) -> Failure {
+    Failure::new("cannot look at the cloud").caused_by(error).hint(error.hint())
 }
 
 /// An engine at a connected site. It begins with saying which cloud it works on.

@@ -29,7 +29,7 @@ pub(crate) async fn run(arguments: &cli::Status, output: &Output) -> Result<Exit
     let target = &arguments.target;
     let opened = stack::open(&target.directory, &target.options, Use::Plan, None, output).await?;
     // What cannot be looked at for the first time is a wrong command; later it is a cloud that stumbles.
-    let condition = look(&opened).await.map_err(|error| failure(&error))?;
+    let condition = look(&opened).await.map_err(|error| stack::cannot_look(&error))?;
     if arguments.watch {
         watch(&opened, condition, output).await?;
         return Ok(Exit::Done);
@@ -66,7 +66,7 @@ async fn watch(opened: &Opened, first: Condition, output: &Output) -> Result<(),
         let (seen, trouble) = match next {
             Ok(condition) => (Ok(condition), None),
             Err(error) => {
-                let failure = failure(&error);
+                let failure = stack::cannot_look(&error);
                 (Err(failure.json().to_string()), Some(failure))
             }
         };
@@ -106,8 +106,4 @@ fn event(condition: &Condition) -> Value {
         fields.shift_insert(0, "event".to_owned(), json!("status"));
     }
     value
-}
-
-fn failure(error: &SiteError) -> Failure {
-    Failure::new("cannot look at the cloud").caused_by(error).hint(error.hint())
 }

@@ -3,7 +3,7 @@
 use pontoon_core::observed::{HostView, Observed};
 use pontoon_core::spec::model::Stack;
 
-use super::stack::Opened;
+use super::stack::{self, Opened};
 use crate::exit::Failure;
 
 /// What a name on the command line means in a stack.
@@ -38,7 +38,7 @@ pub(super) struct Located {
 pub(super) async fn find(opened: &Opened, name: &str) -> Result<(Subject, Observed), Failure> {
     let stack = &opened.file.loaded.stack;
     let looked = Box::pin(opened.connected.site.observe(stack)).await;
-    let seen = looked.map_err(|error| Failure::new("cannot look at the cloud").caused_by(&error).hint(error.hint()))?;
+    let seen = looked.map_err(|error| stack::cannot_look(&error))?;
     Ok((resolve(stack, &seen, name)?, seen))
 }
 

@@ -19,7 +19,7 @@ impl Judge<'_> {
         if !at.port_security {
             return Some(passes(&key, format!("port security of {} is off", at.name)));
         }
-        let subnet = self.subnet()?.cidr.trunc();
+        let subnet = self.ground?.0.cidr.trunc();
         let keeps_clients = |name: &str| {
             meant(&self.seen.balancers, &self.key(Kind::Balancer, name))
                 .is_some_and(|present| present.provider == "ovn")

@@ -53,15 +53,15 @@ impl Judge<'_> {
 
     fn floating_ip(&self, name: &str, balancer: &Balancer, present: Option<&observed::Balancer>) -> Layer {
         let key = self.key(Kind::FloatingIp, format!("vip-{name}"));
-        let found = match balancer.floating_ip {
-            FloatingIp::Given(address) => self.seen.floating_ips.iter().find(|one| one.address == address),
-            _ => meant(&self.seen.floating_ips, &key),
-        };
         let Some(present) = present else {
             return Layer {
                 finding: Finding::Unknown,
                 ..passes(&key, "there is no VIP that it could lead to".to_owned())
             };
+        };
+        let found = match balancer.floating_ip {
+            FloatingIp::Given(address) => self.seen.floating_ips.iter().find(|one| one.address == address),
+            _ => meant(&self.seen.floating_ips, &key),
         };
         match found {
             None => self.drops(&key, "the stack has none".to_owned()),
@@ -78,12 +78,8 @@ impl Judge<'_> {
 
     /// Floating IPs are translated by the router of the subnet.
     fn router(&self) -> Option<Layer> {
-        let subnet = self.subnet()?;
-        let external = self
-            .seen
-            .external
-            .iter()
-            .find(|one| self.stack.network.external.as_ref().is_none_or(|name| one.name == *name))?;
+        let (subnet, external) = self.ground?;
+        let external = external?;
         let name = "router".to_owned();
         Some(if subnet.routed_to.contains(&external.id) {
             let says = format!("one leads from {} to `{}`", subnet.cidr, external.name);

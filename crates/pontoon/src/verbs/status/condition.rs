@@ -249,10 +249,7 @@ fn host(stack: &Stack, seen: &Observed, book: &Book, name: String, engine: Optio
         }
         (Some(_), Some(HostView::Ready(_))) => (HostState::Ready, None),
     };
-    let inside = match view {
-        Some(HostView::Ready(inside)) => Some(inside),
-        _ => None,
-    };
+    let inside = seen.inside(&name);
     let floating = book.get(&key(Kind::FloatingIp, &format!("host-{name}"))).and_then(|known| known.address);
     let given = stack.host_names().find(|(host, _)| *host == name).and_then(|(_, group)| {
         let first = name == format!("{group}0");
@@ -283,7 +280,7 @@ fn containers(stack: &Stack, seen: &Observed, plan: &Plan, book: &Book) -> Vec<C
             present.extend(inside.containers.iter().map(|(name, one)| (name.as_str(), (host.as_str(), one))));
         }
     }
-    let blind = seen.servers.iter().any(|server| !matches!(seen.hosts.get(&server.key.name), Some(HostView::Ready(_))));
+    let blind = seen.servers.iter().any(|server| seen.inside(&server.key.name).is_none());
     let mut all: Vec<(String, String, bool)> =
         stack.container_names().map(|(name, service)| (name, service.to_owned(), true)).collect();
     for name in present.keys() {
